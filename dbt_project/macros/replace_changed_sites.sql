@@ -1,0 +1,21 @@
+{#-
+  The incremental strategy of every per-site table: rows of the changed sites give way to the rows the model selected,
+  which hold the changed sites only. A site that left the study is a changed site without new rows.
+-#}
+{% macro get_incremental_replace_changed_sites_sql(arg_dict) -%}
+    {%- set target_relation = arg_dict["target_relation"] -%}
+    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
+    {%- if "site_id" not in arg_dict["dest_columns"] | map(attribute="name") | list -%}
+        {{ exceptions.raise_compiler_error(target_relation ~ " has no column site_id, so its sites cannot be replaced") }}
+    {%- endif -%}
+    delete from {{ target_relation }}
+    where site_id in (select site_id from {{ changed_sites_relation() }});
+
+    insert into {{ target_relation }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+{%- endmacro %}
+
+{#- A strategy runs outside a model's own SQL, where source() is not known: the relation is named by hand. -#}
+{% macro changed_sites_relation() -%}
+    {{ return(api.Relation.create(database="landing", schema="raw", identifier="changed_sites")) }}
+{%- endmacro %}
