@@ -96,6 +96,21 @@ class StudyPaths:
         return self.work_dir / "prefect"
 
     @property
+    def temp_dir(self) -> Path:
+        """DuckDB's spill files during a refresh."""
+        return self.work_dir / "temp"
+
+    @property
+    def report_draft_dir(self) -> Path:
+        """Where the report is made before it is published."""
+        return self.work_dir / "report"
+
+    @property
+    def last_refresh_file(self) -> Path:
+        """How the last refresh ended, also when it published nothing."""
+        return self.work_dir / "last_refresh.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the refresh that runs."""
         return self.work_dir / "refresh.lock"
@@ -104,6 +119,11 @@ class StudyPaths:
     def warehouse_dir(self) -> Path:
         """All that readers see."""
         return self.folder / "warehouse"
+
+    @property
+    def current_link(self) -> Path:
+        """Symbolic link to the version that readers see; renaming it is the one act of publishing."""
+        return self.warehouse_dir / "current"
 
     @property
     def published_file(self) -> Path:

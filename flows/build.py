@@ -1,0 +1,164 @@
+"""Run dbt on the build file and say in one line what failed.
+
+dbt runs as a process of its own: in process it would keep the DuckDB file locked. Its settings travel as environment
+variables that stay the same from refresh to refresh, and everything that changes is data in ``landing.raw``, so that
+dbt's partial parsing stays valid.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.environment import TELEMETRY_OFF
+from flows.errors import BuildError
+from flows.paths import StudyPaths
+
+DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_IDENTIFIER = re.compile(r"\"[a-z_][a-z0-9_.]*\"")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a dbt run did.
+
+    Parameters
+    ----------
+    run_results
+        dbt's own ``run_results.json``.
+    seconds
+        Wall-clock seconds of each node, by unique id.
+    """
+
+    run_results: dict[str, Any]
+    seconds: dict[str, float]
+
+
+def build(paths: StudyPaths, *, memory_limit: str, threads: int, progress: Callable[[str], None]) -> Built:
+    """Build all models and run dbt's own data tests.
+
+    Parameters
+    ----------
+    progress
+        Called with a short sentence as models finish.
+
+    Raises
+    ------
+    BuildError
+        A model or a test with severity error failed; names it and its cause without any value of the data.
+    """
+    paths.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+    results_file = paths.dbt_target_dir / "run_results.json"
+    results_file.unlink(missing_ok=True)
+    command = _command(paths, ["build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "seed"])
+    process = subprocess.Popen(
+        command,
+        env=_environment(paths, memory_limit, threads),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    last_error = _follow(process, progress)
+    if not results_file.exists():
+        raise BuildError(
+            f"dbt did not start: {last_error or f'it ended with code {process.returncode}'}",
+            next_step="run `alliance check`; if the configuration is right, report this as a defect",
+        )
+    run_results = json.loads(results_file.read_text())
+    failed = [r for r in run_results["results"] if r["status"] in ("error", "fail", "runtime error")]
+    if failed or process.returncode != 0:
+        raise BuildError(_describe(failed, last_error), next_step=_next_step(failed))
+    seconds = {r["unique_id"]: float(r["execution_time"]) for r in run_results["results"]}
+    return Built(run_results=run_results, seconds=seconds)
+
+
+def without_values(message: str) -> str:
+    """A database's error message with everything quoted that is not an identifier taken out.
+
+    DuckDB quotes the offending cell in its conversion errors; such a text may be a name.
+    """
+
+    def keep(match: re.Match[str]) -> str:
+        return match.group(0) if _IDENTIFIER.fullmatch(match.group(0)) else "'...'"
+
+    first = " ".join(line.strip() for line in message.splitlines() if line.strip())
+    return _QUOTED.sub(keep, first)[:400]
+
+
+def _command(paths: StudyPaths, arguments: list[str]) -> list[str]:
+    return [
+        sys.executable,
+        "-c",
+        "from dbt.cli.main import cli; cli()",
+        "--log-format",
+        "json",
+        "--log-level-file",
+        "none",
+        *arguments,
+        "--project-dir",
+        str(DBT_PROJECT),
+        "--profiles-dir",
+        str(DBT_PROJECT),
+        "--target-path",
+        str(paths.dbt_target_dir),
+        "--log-path",
+        str(paths.logs_dir),
+    ]
+
+
+def _environment(paths: StudyPaths, memory_limit: str, threads: int) -> dict[str, str]:
+    return {
+        **os.environ,
+        **TELEMETRY_OFF,
+        "ALLIANCE_BUILD": str(paths.build_file),
+        "ALLIANCE_LANDING": str(paths.landing_file),
+        "ALLIANCE_NEXT": str(paths.next_file),
+        "ALLIANCE_TEMP": str(paths.temp_dir),
+        "ALLIANCE_MEMORY_LIMIT": memory_limit,
+        "ALLIANCE_THREADS": str(threads),
+        "DBT_USE_COLORS": "false",
+    }
+
+
+def _follow(process: subprocess.Popen[str], progress: Callable[[str], None]) -> str:
+    """Read dbt's JSON log as it comes; give progress; return the last error said."""
+    assert process.stdout is not None
+    last_error = ""
+    for line in process.stdout:
+        try:
+            event = json.loads(line)
+            info, data = event["info"], event.get("data", {})
+        except (ValueError, KeyError):
+            last_error = without_values(line) or last_error
+            continue
+        if info["level"] == "error":
+            last_error = without_values(info["msg"])
+        if info["name"] in ("LogModelResult", "LogTestResult"):
+            progress(f"{data.get('index', '?')} of {data.get('total', '?')} {data['node_info']['node_name']}")
+    process.wait()
+    return last_error
+
+
+def _describe(failed: list[dict[str, Any]], last_error: str) -> str:
+    if not failed:
+        return f"dbt failed: {last_error}"
+    first = failed[0]
+    kind, name = first["unique_id"].split(".")[0], first["unique_id"].split(".")[2]
+    count = f" ({len(failed) - 1} more after it)" if len(failed) > 1 else ""
+    return f"dbt {kind} {name} failed: {without_values(first['message'] or '')}{count}"
+
+
+def _next_step(failed: list[dict[str, Any]]) -> str:
+    if failed and failed[0]["unique_id"].startswith("test."):
+        return "the published warehouse is as it was; `alliance status` names the rows that failed the test"
+    return "the published warehouse is as it was; run `alliance check` and look at the newest deliveries"
