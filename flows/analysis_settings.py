@@ -1,0 +1,125 @@
+"""Settings of the analyses (``analyses`` in study.yml). The defaults follow the reference study."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from flows.settings_types import Rater, Settings, Slug, problem, text_as
+
+RetentionRule = Literal["parallel", "map", "kaiser", "empirical_kaiser"]
+BUILT_IN_ITEM_SETS = ("each_instrument", "joint")
+
+
+class ItemSet(Settings):
+    """Items analysed together.
+
+    ``each_instrument`` stands for one set per alliance instrument and ``joint`` for all of them joined; a set of the
+    study's own names ``instruments``, ``items`` (item ids), or both.
+    """
+
+    name: Slug = Field(description="each_instrument, joint, or a name of the study's own")
+    instruments: tuple[Slug, ...] = Field(default=(), description="Instruments whose items all belong to the set")
+    items: tuple[Slug, ...] = Field(default=(), description="Item ids that belong to the set, such as wai_s_04")
+
+    @model_validator(mode="after")
+    def _has_members(self) -> ItemSet:
+        own = bool(self.instruments or self.items)
+        if self.name in BUILT_IN_ITEM_SETS and own:
+            raise problem(f"the item set {self.name} is built in", "give the study's own set another name")
+        if self.name not in BUILT_IN_ITEM_SETS and not own:
+            raise problem(
+                f"the item set {self.name} names no items",
+                "add `instruments` or `items`, or use each_instrument or joint",
+            )
+        return self
+
+
+class ComponentCount(Settings):
+    """How many components one item set of one rater gets, instead of what the general rule says."""
+
+    item_set: Slug | None = Field(default=None, description="The item set, or every one when left out")
+    rater: Rater | None = Field(default=None, description="The rater, or both when left out")
+    n: Annotated[int, Field(ge=1)] | None = Field(default=None, description="A fixed number of components")
+    rule: RetentionRule | None = Field(default=None, description="A rule that chooses the number")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ComponentCount:
+        if (self.n is None) == (self.rule is None):
+            raise problem("say the number of components once", "give either `n` or `rule`")
+        return self
+
+
+class ComponentNumber(Settings):
+    """The number of components: a rule or a number for all, and exceptions by item set and rater."""
+
+    rule: RetentionRule | None = Field(default=None, description="The rule that chooses the number")
+    n: Annotated[int, Field(ge=1)] | None = Field(default=None, description="A fixed number of components")
+    exceptions: tuple[ComponentCount, ...] = Field(default=(), description="The first one that fits is taken")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ComponentNumber:
+        if self.rule is not None and self.n is not None:
+            raise problem("say the number of components once", "give either `n` or `rule`")
+        return self
+
+    def chosen(self, item_set: str, rater: str) -> int | RetentionRule:
+        """The number of components, or the rule that chooses it, for one item set and rater."""
+        for exception in self.exceptions:
+            if exception.item_set in (None, item_set) and exception.rater in (None, rater):
+                return exception.n if exception.n is not None else _rule(exception.rule)
+        return self.n if self.n is not None else _rule(self.rule)
+
+
+def _rule(rule: RetentionRule | None) -> RetentionRule:
+    return "parallel" if rule is None else rule
+
+
+def _number_or_rule(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"n": value}
+    if isinstance(value, str):
+        return {"n": value} if value.lstrip("+-").isdigit() else {"rule": value}
+    return value
+
+
+class AnalysisSettings(Settings):
+    """Which analyses run, and how."""
+
+    item_sets: tuple[
+        Annotated[ItemSet, BeforeValidator(text_as("name"), json_schema_input_type=ItemSet | str)], ...
+    ] = Field(
+        default=(ItemSet(name="each_instrument"), ItemSet(name="joint")),
+        description="Items analysed together: each_instrument, joint, or sets of the study's own",
+    )
+    raters: tuple[Rater, ...] = Field(default=("client", "therapist"), min_length=1, description="Whose forms")
+    session_rule: Slug = Field(
+        default="last",
+        description="Which session of a dyad counts: last (its last one), mean (of all), or a session of the study",
+    )
+    missing: Literal["pairwise", "complete", "em"] = Field(default="pairwise", description="Missing-data rule")
+    correlation: Literal["pearson", "polychoric"] = Field(default="pearson", description="Kind of correlation")
+    extraction: Literal["minres", "ml", "paf", "components"] = Field(default="minres", description="Extraction")
+    rotation: Literal["varimax", "promax", "oblimin", "quartimin", "geomin", "none"] = Field(
+        default="oblimin", description="Rotation"
+    )
+    n_components: Annotated[
+        ComponentNumber,
+        BeforeValidator(_number_or_rule, json_schema_input_type=ComponentNumber | RetentionRule | int),
+    ] = Field(default=ComponentNumber(), description="A rule, a number, or either with exceptions")
+    salience: float = Field(default=0.40, gt=0, lt=1, description="A loading counts from this absolute size on")
+    scores: Literal["regression", "bartlett", "ten_berge", "unit_weighted"] = Field(
+        default="regression", description="How component scores are made"
+    )
+    bootstrap: int = Field(default=1000, ge=0, le=100_000, description="Bootstrap samples; 0 for none")
+    seed: int = Field(default=1, ge=0, description="Seed of everything random")
+    min_rows: int = Field(default=50, ge=3, description="An analysis with fewer rows says so and does not run")
+
+    @model_validator(mode="after")
+    def _once_each(self) -> AnalysisSettings:
+        for what, names in (("item set", [each.name for each in self.item_sets]), ("rater", list(self.raters))):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise problem(f"the {what} {twice[0]} is named twice", "name it once")
+        return self
