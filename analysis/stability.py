@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.alignment import align_columns, oblique_procrustes, orthogonal_procrustes, tucker_congruence
+from analysis.answers import item_values
 from analysis.intervals import percentile_interval
 from analysis.refit import ROTATION_SETTINGS, refit_stack
 from analysis.resampling import (
@@ -186,27 +187,6 @@ def _align(
     else:
         patterns, phis = oblique_procrustes(patterns, phis, solution.pattern)
     return patterns, phis, np.diagonal(tucker_congruence(patterns, solution.pattern), axis1=1, axis2=2)
-
-
-def item_values(data: pd.DataFrame | np.ndarray, items: Sequence[str]) -> np.ndarray:
-    """(n, p) float answers of ``items`` in their order; an array is taken to be in that order already.
-
-    Raises :class:`AnalysisError` for an item the frame does not have, a wrong number of columns, words or infinities.
-    """
-    if isinstance(data, pd.DataFrame):
-        unknown = [item for item in items if item not in data.columns]
-        if unknown:
-            raise AnalysisError(f"The data have no column for {', '.join(unknown)}.", Status.UNKNOWN_NAME)
-        data = data.loc[:, list(items)].to_numpy(dtype=object, na_value=np.nan)
-    try:
-        values = np.asarray(data, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise AnalysisError("Answers must be numbers, or missing.") from error
-    if values.ndim != 2 or values.shape[1] != len(items):
-        raise AnalysisError(f"Data of shape {values.shape} do not fit {len(items)} items.")
-    if np.isinf(values).any():
-        raise AnalysisError("Answers hold infinite values; give missing answers as NaN.")
-    return values
 
 
 def resampler(
