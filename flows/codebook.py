@@ -39,7 +39,11 @@ class CodebookError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """A questionnaire in one version. ``min_value`` and ``max_value`` are the lowest and highest answer of an item."""
+    """A questionnaire in one version.
+
+    ``min_value`` and ``max_value`` are the lowest and highest answer of an item; answers go up from the lowest by
+    ``step``, 0 where any value between the two is an answer (a visual analogue scale, an average).
+    """
 
     instrument_id: str
     name: str
@@ -47,6 +51,7 @@ class Instrument:
     domain: str
     min_value: float
     max_value: float
+    step: float
     higher_is: str
     raters: tuple[str, ...]
     status: str

@@ -84,6 +84,13 @@ def _number(text: str) -> float:
     return value
 
 
+def _step(text: str) -> float:
+    value = _number(text)
+    if value < 0:
+        raise ValueError("expected 0 (any answer between the bounds) or a positive number such as 1 or 0.5")
+    return value
+
+
 def _item_number(text: str) -> int:
     if not _WHOLE_NUMBER.fullmatch(text):
         raise ValueError(f"expected a whole number from 1 to {MAX_ITEM_NUMBER}")
@@ -134,6 +141,7 @@ TABLES: dict[str, Table] = {
         Column("domain", _one_of("alliance", "outcome"), "string", "shipped"),
         Column("min_value", _number, "float64", "always"),
         Column("max_value", _number, "float64", "always"),
+        Column("step", _step, "float64", "shipped"),
         Column("higher_is", _one_of("better", "worse"), "string", "shipped"),
         Column("raters", _raters, "string", "shipped"),
         Column("status", _STATUS, "string", "shipped"),

@@ -205,6 +205,7 @@ def _defaults(
             "domain": "alliance",
             "higher_is": "better",
             "raters": ("client", "therapist"),
+            "step": 1.0,
             "status": _UNCHECKED,
         }
     if table == "scales":

@@ -292,3 +292,13 @@ class TestProblems:
             "dbt_project/seeds/codebook/items.csv, line 5, column reverse_keyed",
             "dbt_project/seeds/codebook/themes.csv",
         ]
+
+
+def test_a_negative_step_is_refused(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "codebook",
+        instruments="instrument_id,min_value,max_value,step\nmood,0,10,-1",
+        items="instrument_id,item_number\nmood,1",
+    )
+    with pytest.raises(CodebookError, match="column step"):
+        load_codebook(folder)
