@@ -1,0 +1,130 @@
+"""Rows an analysis may use: numeric columns side by side, complete, with their clusters numbered.
+
+Every function of outcome and agreement starts here, so that a missing value, an infinity or a word in a numeric
+column is met once, in the same way, and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from analysis.status import AnalysisError, Status
+
+CONSTANT_TOLERANCE = 1e-12
+Columns = pd.DataFrame | Mapping[str, ArrayLike]
+"""Named columns of equal length."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Complete rows. ``values`` is (n, k); ``codes`` (n,) numbers the cluster of each row 0 .. ``n_clusters`` - 1.
+
+    Without clusters every row is its own, and so is a row whose cluster is missing. ``n_dropped`` rows had a missing
+    value; ``kept`` (n_given,) says which rows stayed.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    codes: np.ndarray
+    n_clusters: int
+    n_dropped: int
+    kept: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """Number of complete rows."""
+        return int(self.values.shape[0])
+
+    def column(self, name: str) -> np.ndarray:
+        """(n,) the values of one column."""
+        return self.values[:, self.names.index(name)]
+
+
+def numeric(values: ArrayLike, name: str) -> np.ndarray:
+    """(n,) floats with NaN where missing; raises :class:`AnalysisError` for words, infinities and wrong shapes."""
+    try:
+        array = pd.to_numeric(pd.Series(np.asarray(values).ravel() if not isinstance(values, pd.Series) else values))
+    except (TypeError, ValueError) as error:
+        raise AnalysisError(f"Column '{name}' holds values that are not numbers; give numbers or missing.") from error
+    if np.ndim(values) > 1 and 1 not in np.shape(values):
+        raise AnalysisError(f"Column '{name}' has shape {np.shape(values)}; one column of values is expected.")
+    result = array.to_numpy(dtype=float, na_value=np.nan)
+    if np.isinf(result).any():
+        raise AnalysisError(f"Column '{name}' holds {int(np.isinf(result).sum())} infinite values; remove them first.")
+    return result
+
+
+def labels(values: ArrayLike, name: str = "cluster") -> tuple[np.ndarray, int]:
+    """Number labels 0, 1, ... in sorted order, -1 where missing, and say how many there are.
+
+    Sorted, so that the numbering (and with it a seeded bootstrap) does not depend on the order of the rows.
+    """
+    series = pd.Series(np.asarray(values, dtype=object).ravel())
+    try:
+        codes, found = pd.factorize(series, sort=True)
+    except TypeError:
+        codes, found = pd.factorize(series.map(lambda value: None if pd.isna(value) else str(value)), sort=True)
+    if len(codes) != np.shape(values)[0]:
+        raise AnalysisError(f"'{name}' must be one label per row.")
+    return np.asarray(codes), len(found)
+
+
+def complete(columns: Mapping[str, ArrayLike], cluster: ArrayLike | None = None) -> Observations:
+    """The rows in which every column has a value.
+
+    Raises :class:`AnalysisError` when columns differ in length or hold anything but finite numbers and missing values.
+    """
+    arrays = {name: numeric(values, name) for name, values in columns.items()}
+    lengths = {len(array) for array in arrays.values()}
+    if cluster is not None:
+        lengths.add(int(np.shape(cluster)[0]))
+    if len(lengths) != 1:
+        raise AnalysisError(
+            f"Columns differ in length ({', '.join(map(str, sorted(lengths)))} rows); give one row per case."
+        )
+    stacked = np.column_stack(list(arrays.values()))
+    kept = ~np.isnan(stacked).any(axis=1)
+    if cluster is None:
+        codes = np.arange(int(kept.sum()))
+        n_clusters = len(codes)
+    else:
+        every_code, n_labels = labels(cluster)
+        alone = every_code < 0
+        every_code = np.where(alone, n_labels + np.cumsum(alone), every_code)
+        present, codes = np.unique(every_code[kept], return_inverse=True)
+        n_clusters = len(present)
+    values = stacked[kept]
+    return Observations(tuple(arrays), values, codes, n_clusters, int(len(kept) - kept.sum()), kept)
+
+
+def named_columns(columns: Columns | None) -> dict[str, ArrayLike]:
+    """The columns by name, in order; none for None."""
+    if columns is None:
+        return {}
+    return {str(name): values for name, values in columns.items()}
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """True when the values do not vary beyond rounding (or there are none)."""
+    if values.size == 0:
+        return True
+    spread = float(np.max(values) - np.min(values))
+    return spread <= CONSTANT_TOLERANCE * max(1.0, float(np.max(np.abs(values))))
+
+
+def check_level(level: float) -> float:
+    """The confidence level, between 0 and 1; raises :class:`AnalysisError` otherwise."""
+    if not 0.0 < level < 1.0:
+        raise AnalysisError(f"A confidence level lies between 0 and 1, not {level}.", Status.INVALID_INPUT)
+    return float(level)
+
+
+def cluster_sums(values: np.ndarray, codes: np.ndarray, n_clusters: int) -> np.ndarray:
+    """(n_clusters, k) sums of the columns of ``values`` (n, k) within clusters."""
+    columns = [np.bincount(codes, weights=column, minlength=n_clusters) for column in values.T]
+    return np.column_stack(columns) if columns else np.empty((n_clusters, 0))
