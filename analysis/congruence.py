@@ -266,11 +266,7 @@ def _plan(left: Sample, right: Sample, missing: MissingRule, estimate: Congruenc
 
 def _run_block(plan: _Plan, block: Block) -> tuple[np.ndarray, np.ndarray]:
     left_weights = block.weights(plan.left.n_clusters)
-    if plan.together:
-        right_weights = left_weights
-    else:
-        (own,) = np.random.SeedSequence(block.seed.entropy, spawn_key=(*block.seed.spawn_key, 1)).spawn(1)
-        right_weights = Block(block.number, block.size, own).weights(plan.right.n_clusters)
+    right_weights = left_weights if plan.together else block.second().weights(plan.right.n_clusters)
     ours = plan.left.weighted(left_weights).patterns[:, plan.left_rows]
     theirs = plan.right.weighted(right_weights).patterns[:, plan.right_rows]
     used = np.isfinite(ours).all(axis=(1, 2)) & np.isfinite(theirs).all(axis=(1, 2))

@@ -23,6 +23,7 @@ BLOCK_SIZE = 50
 MissingRule = Literal["pairwise", "complete"]
 # Per-cluster sums are held once when they fit in this many bytes, else made again for each block.
 _SUMS_BYTES = 256 * 2**20
+_CHUNK_CELLS = 2**22
 
 
 class MapFunction(Protocol):
@@ -44,6 +45,12 @@ class Block:
         draws = np.random.default_rng(self.seed).integers(0, n_clusters, size=(self.size, n_clusters))
         offsets = np.arange(self.size)[:, None] * n_clusters
         return np.bincount((draws + offsets).ravel(), minlength=self.size * n_clusters).reshape(self.size, -1)
+
+    def second(self) -> Block:
+        """The block from which an independent second sample of the same replicates is drawn."""
+        sequence = self.seed
+        child = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, 1))
+        return Block(self.number, self.size, child)
 
 
 def replicate_blocks(n_replicates: int, seed: int, block_size: int = BLOCK_SIZE) -> tuple[Block, ...]:
@@ -152,7 +159,7 @@ class ClusterSums:
         """Cluster codes and their sums (clusters, n_sums), some thousand rows at a time."""
         present, starts = np.unique(self._codes, return_index=True)
         ends = np.append(starts[1:], len(self._codes))
-        per_chunk = max(int(2**22 // self._n_sums()), 1)
+        per_chunk = max(_CHUNK_CELLS // self._n_sums(), 1)
         first = 0
         while first < len(present):
             last = max(int(np.searchsorted(ends, starts[first] + per_chunk, side="right")), first + 1)
