@@ -118,7 +118,8 @@ class AnalysisSettings(Settings):
 
     @model_validator(mode="after")
     def _once_each(self) -> AnalysisSettings:
-        for what, names in (("item set", [each.name for each in self.item_sets]), ("rater", list(self.raters))):
+        named: dict[str, list[str]] = {"item set": [each.name for each in self.item_sets], "rater": [*self.raters]}
+        for what, names in named.items():
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise problem(f"the {what} {twice[0]} is named twice", "name it once")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -57,7 +57,6 @@ class ColumnFinder:
     """Finds columns of one delivery by name: exact after outer blanks, doubled inner blanks and byte-order marks."""
 
     columns: tuple[DeliveredColumn, ...]
-    _suggested: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def by_name(self) -> dict[str, list[DeliveredColumn]]:

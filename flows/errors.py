@@ -91,7 +91,8 @@ class ConfigurationProblem:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}, line {self.line}"
         where = f"{place}, {self.key_path}" if self.key_path else place
-        return f"{where}: {self.message} Next: {self.next_step}"
+        stop = "" if self.message.endswith((".", "?")) else "."
+        return f"{where}: {self.message}{stop} Next: {self.next_step}"
 
 
 class ConfigurationError(AllianceError):

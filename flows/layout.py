@@ -1,0 +1,209 @@
+"""From a study's settings and the headers of its deliveries to the tables that dbt reads instead of settings.
+
+Every rule of a site file is data after this: which column holds which item of which form, and how its texts become
+numbers. The tables are described in `flows.layout_tables`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from flows.codebook import Codebook
+from flows.delivery_headers import DeliveredColumn, DeliveryHeader, free_text_columns
+from flows.fingerprints import site_fingerprints
+from flows.layout_blocks import Delivery, LayoutRows, leave_unmapped, resolve_delivery
+from flows.layout_tables import LAYOUT_TABLES, make_frame
+from flows.problems import Problem
+from flows.site_models import FileSettings, SiteSettings
+from flows.study import Study
+
+__all__ = [
+    "DeliveredColumn",
+    "DeliveryHeader",
+    "Layout",
+    "free_text_columns",
+    "resolve_layout",
+    "site_fingerprints",
+]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The resolved layout.
+
+    ``frames`` holds one frame for each table of `LAYOUT_TABLES`, by its name without the schema. ``problems`` are
+    rows of ``raw.landing_problems``. ``deliveries`` are those that settings cover, by site and rank; ``uncovered``
+    are the others, whose columns are all unmapped.
+    """
+
+    frames: dict[str, pd.DataFrame]
+    problems: tuple[Problem, ...]
+    deliveries: tuple[Delivery, ...]
+    uncovered: tuple[DeliveryHeader, ...] = ()
+
+
+def resolve_layout(
+    study: Study,
+    codebook: Codebook,
+    deliveries: Sequence[DeliveryHeader],
+    refresh_settings: Mapping[str, str] | None = None,
+) -> Layout:
+    """Resolves settings and headers to the layout tables.
+
+    ``refresh_settings`` are rows of ``study_settings`` that only the refresh knows: refresh_id, refreshed_at,
+    code_version, today. Nothing raises for a header that does not fit: the forms concerned are left out and
+    ``Layout.problems`` says so. A delivery whose file entry is gone from its site file is covered by the one entry
+    whose pattern fits its name, if there is exactly one; else all its columns are ``unmapped``.
+    """
+    rows = LayoutRows()
+    _add_study(study, refresh_settings or {}, rows)
+    covered, uncovered = _cover(study, deliveries)
+    for delivery in covered:
+        site_file = study.paths.relative(study.paths.site_file(delivery.header.site_id))
+        _note_name(delivery, site_file, rows)
+        resolve_delivery(delivery, codebook, rows, site_file)
+    for header in uncovered:
+        leave_unmapped(header, rows)
+        if header.site_id in study.sites:
+            rows.problems.append(_not_covered(header, study))
+    rows.problems += _settings_problems(study)
+    tables = {**rows.tables, **rows.rules.rows()}
+    frames = {table: make_frame(table, tables.get(table, [])) for table in LAYOUT_TABLES}
+    return Layout(frames, tuple(rows.problems), tuple(covered), tuple(uncovered))
+
+
+def _add_study(study: Study, refresh_settings: Mapping[str, str], rows: LayoutRows) -> None:
+    settings = study.settings
+    values = {
+        "study_id": settings.study,
+        "title": settings.title,
+        "min_share_answered": f"{settings.min_share_answered:.15g}",
+        "pairing_max_days": "" if settings.pairing_max_days is None else str(settings.pairing_max_days),
+        **refresh_settings,
+    }
+    for setting, value in values.items():
+        rows.add("study_settings", setting=setting, value=value)
+    for order, window in enumerate(settings.sessions, start=1):
+        numbers, days = window.numbers or (None, None), window.days or (None, None)
+        rows.add(
+            "sessions",
+            session_id=window.session,
+            session_order=order,
+            label=window.label or window.session,
+            from_number=numbers[0],
+            to_number=numbers[1],
+            target_number=window.target,
+            from_day=days[0],
+            to_day=days[1],
+        )
+    for site in study.sites.values():
+        rows.add(
+            "sites",
+            site_id=site.site,
+            name=site.name,
+            expected_clients=site.expected.clients,
+            expected_by=site.expected.by,
+            expected_every_days=site.expected.every_days,
+            max_clients_per_therapist=site.expected.max_clients_per_therapist,
+        )
+        declared = {
+            (form.instrument, rater) for file in site.files for form in file.forms for rater in form.rater.raters
+        }
+        for instrument_id, rater in sorted(declared):
+            rows.add("site_instruments", site_id=site.site, instrument_id=instrument_id, rater=rater)
+
+
+def _cover(study: Study, deliveries: Sequence[DeliveryHeader]) -> tuple[list[Delivery], list[DeliveryHeader]]:
+    found: list[tuple[DeliveryHeader, FileSettings]] = []
+    uncovered: list[DeliveryHeader] = []
+    for header in deliveries:
+        site = study.sites.get(header.site_id)
+        file = None if site is None else _file_of(header, site)
+        if file is None:
+            uncovered.append(header)
+        else:
+            found.append((header, file))
+    found.sort(key=lambda pair: (pair[0].site_id, _delivered_on(*pair) or dt.date.min, pair[0].delivery_number))
+    newest = {(header.site_id, file.name): header.delivery_number for header, file in found}
+    ranks: dict[str, int] = {}
+    covered = []
+    for header, file in found:
+        rank = ranks[header.site_id] = ranks.get(header.site_id, 0) + 1
+        current = file.deliveries != "full" or newest[header.site_id, file.name] == header.delivery_number
+        covered.append(Delivery(header, file, current, rank))
+    return covered, sorted(uncovered, key=lambda header: header.delivery_number)
+
+
+def _delivered_on(header: DeliveryHeader, file: FileSettings) -> dt.date | None:
+    # The setting may have come after the delivery was landed, so the name is read again.
+    return file.date_of(header.file_name) if file.date_in_name else header.delivered_on
+
+
+def _file_of(header: DeliveryHeader, site: SiteSettings) -> FileSettings | None:
+    named = next((file for file in site.files if file.name == header.file_spec), None)
+    if named is not None:
+        return named
+    fitting = [file for file in site.files if _fits(header.file_name, file.pattern)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _fits(file_name: str, pattern: str) -> bool:
+    names, parts = PurePosixPath(file_name).parts, PurePosixPath(pattern).parts
+    if "**" in parts:
+        return PurePosixPath(file_name).match(pattern)
+    return len(names) == len(parts) and all(fnmatchcase(name, part) for name, part in zip(names, parts, strict=True))
+
+
+def _note_name(delivery: Delivery, site_file: str, rows: LayoutRows) -> None:
+    header, file = delivery.header, delivery.file
+    if file.date_in_name is not None and file.date_of(header.file_name) is None:
+        rows.problems.append(
+            Problem(
+                header.site_id,
+                header.file_name,
+                None,
+                None,
+                "date_in_name_not_found",
+                f"The file's name has no date as `date_in_name` says ({file.date_in_name}); it counts as the oldest.",
+                f"Rename the file, or correct `date_in_name` in {site_file}.",
+                "warning",
+            )
+        )
+
+
+def _not_covered(header: DeliveryHeader, study: Study) -> Problem:
+    site_file = study.paths.relative(study.paths.site_file(header.site_id))
+    return Problem(
+        header.site_id,
+        header.file_name,
+        None,
+        None,
+        "file_entry_gone",
+        f"The delivery was landed for the file entry {header.file_spec!r}, which {site_file} no longer has; "
+        "none of its cells is mapped.",
+        "Bring the entry back, or give another entry a pattern that fits the file's name.",
+        "warning",
+    )
+
+
+def _settings_problems(study: Study) -> list[Problem]:
+    return [
+        Problem(
+            each.site_id or "",
+            "",
+            None,
+            None,
+            "site_file_invalid",
+            f"{each.file}{'' if each.line is None else f', line {each.line}'}"
+            f"{f', {each.key_path}' if each.key_path else ''}: {each.message.rstrip('.')}; the site is left out.",
+            f"{each.next_step[:1].upper()}{each.next_step[1:]}.",
+            "critical",
+        )
+        for each in study.problems
+    ]

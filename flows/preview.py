@@ -1,0 +1,163 @@
+"""What would be loaded, what is not mapped and what is wrong, site by site: the data behind ``alliance check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from flows.codebook import Codebook
+from flows.delivery_headers import DeliveryHeader
+from flows.layout import Layout, resolve_layout
+from flows.problems import Problem
+from flows.settings_types import clean_column_name
+from flows.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class FormPreview:
+    """One form that records of a file would hold.
+
+    ``rater`` is ``client``, ``therapist`` or ``by column``; ``items`` are the numbers of the items bound, ``n_items``
+    how many the instrument has, ``scores`` the scales delivered as such; ``session`` says where the session comes
+    from; ``only_rows`` is true where not every record holds the form.
+    """
+
+    instrument_id: str
+    rater: str
+    phase: str
+    session: str
+    orientation: str
+    items: tuple[int, ...]
+    n_items: int
+    scores: tuple[str, ...]
+    only_rows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FilePreview:
+    """One delivery. ``is_current`` is false for an export that a newer full one replaces."""
+
+    file_spec: str
+    file_name: str
+    delivery_number: int
+    is_current: bool
+    forms: tuple[FormPreview, ...]
+    columns_unmapped: tuple[str, ...]
+    columns_ignored: tuple[str, ...]
+    columns_free_text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SitePreview:
+    """One site; ``without_delivery`` names entries under ``files`` for which nothing has been delivered.
+
+    ``usable`` is false where the site file cannot be used; the site's deliveries are then not previewed.
+    """
+
+    site_id: str
+    name: str
+    usable: bool
+    files: tuple[FilePreview, ...]
+    without_delivery: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def n_columns_unmapped(self) -> int:
+        """Columns not mapped, over all files."""
+        return sum(len(file.columns_unmapped) for file in self.files)
+
+
+def preview(
+    study: Study,
+    codebook: Codebook,
+    deliveries: Sequence[DeliveryHeader],
+    landing_problems: Iterable[Problem] = (),
+) -> dict[str, SitePreview]:
+    """What each site's deliveries would become, by site in alphabetical order.
+
+    ``landing_problems`` are what the readers found; they are shown beside the layout's own. Nothing is changed.
+    """
+    layout = resolve_layout(study, codebook, deliveries)
+    problems = [*layout.problems, *landing_problems]
+    site_ids = sorted({*study.sites, *study.invalid_sites, *(each.site_id for each in problems if each.site_id)})
+    return {site_id: _preview_site(site_id, study, codebook, layout, problems) for site_id in site_ids}
+
+
+def _preview_site(
+    site_id: str, study: Study, codebook: Codebook, layout: Layout, problems: Sequence[Problem]
+) -> SitePreview:
+    site = study.sites.get(site_id)
+    own = [each for each in layout.deliveries if each.header.site_id == site_id]
+    files = tuple(
+        _preview_file(each.header, each.file.name, each.is_current, codebook, layout)
+        for each in sorted(own, key=lambda delivery: (delivery.file.name, delivery.delivery_rank))
+    )
+    files += tuple(
+        _preview_file(header, header.file_spec, False, codebook, layout)
+        for header in layout.uncovered
+        if header.site_id == site_id and site is not None
+    )
+    arrived = {each.file.name for each in own}
+    return SitePreview(
+        site_id,
+        site.name if site is not None else site_id,
+        site is not None,
+        files,
+        tuple(file.name for file in site.files if file.name not in arrived) if site is not None else (),
+        tuple(each for each in problems if each.site_id == site_id),
+    )
+
+
+def _preview_file(
+    header: DeliveryHeader, file_spec: str, is_current: bool, codebook: Codebook, layout: Layout
+) -> FilePreview:
+    blocks = layout.frames["layout_blocks"]
+    columns = layout.frames["layout_columns"]
+    own = columns[columns["delivery_number"] == header.delivery_number]
+    named = {
+        role: tuple(
+            clean_column_name(str(column.column_name)) or f"column {column.column_number} without a name"
+            for column in own[own["role"] == role].itertuples()
+        )
+        for role in ("unmapped", "ignored", "free_text")
+    }
+    return FilePreview(
+        file_spec,
+        header.file_name,
+        header.delivery_number,
+        is_current,
+        tuple(
+            _preview_form(block, codebook, layout)
+            for _, block in blocks[blocks["delivery_number"] == header.delivery_number].iterrows()
+        ),
+        named["unmapped"],
+        named["ignored"],
+        named["free_text"],
+    )
+
+
+def _preview_form(block: pd.Series, codebook: Codebook, layout: Layout) -> FormPreview:
+    table = layout.frames["layout_item_codes" if block["shape"] == "long" else "layout_bindings"]
+    bound = table[table["block_id"] == block["block_id"]]
+    instrument_id = str(block["instrument_id"])
+    return FormPreview(
+        instrument_id,
+        "by column" if pd.isna(block["rater"]) else str(block["rater"]),
+        str(block["phase"]),
+        _session(block),
+        str(block["orientation"]),
+        tuple(sorted(int(number) for number in bound["item_number"].dropna())),
+        len(codebook.items(instrument_id)),
+        tuple(sorted(str(scale) for scale in bound["scale_id"].dropna())),
+        bool(pd.notna(block["filter_column"])),
+    )
+
+
+def _session(block: pd.Series) -> str:
+    if pd.notna(block["session"]):
+        return str(block["session"])
+    if pd.notna(block["session_column"]):
+        return "by column"
+    return "by date" if block["phase"] == "therapy" else str(block["phase"])
