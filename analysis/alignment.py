@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from analysis.status import AnalysisError, Status
+from analysis.status import AnalysisError
 
 
 @dataclass(frozen=True)
@@ -89,28 +89,6 @@ def orthogonal_procrustes(loadings: np.ndarray, target: np.ndarray) -> np.ndarra
     """
     left, _, right = np.linalg.svd(np.swapaxes(loadings, -1, -2) @ target, full_matrices=False)
     return left @ right
-
-
-def oblique_procrustes(
-    pattern: np.ndarray, phi: np.ndarray, target: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rotate ``pattern`` (..., p, k) with ``phi`` (..., k, k) obliquely to ``target`` (p, k) by least squares.
-
-    U = (A'A)^-1 A'T with its columns rescaled so that the component correlations U^-1 Phi U^-T have a unit diagonal
-    (Hurley & Cattell 1962). Returns the new pattern and phi. Raises :class:`AnalysisError` when the target does not
-    reach every dimension of the loadings (U is singular).
-    """
-    transposed = np.swapaxes(pattern, -1, -2)
-    rotation = np.linalg.pinv(transposed @ pattern) @ (transposed @ target)
-    if np.any(np.linalg.matrix_rank(rotation) < rotation.shape[-1]):
-        raise AnalysisError(
-            "The target leaves a direction of the loadings undefined: oblique Procrustes has no solution.",
-            Status.SINGULAR,
-        )
-    inverse = np.linalg.inv(rotation)
-    correlations = inverse @ phi @ np.swapaxes(inverse, -1, -2)
-    scale = np.sqrt(np.diagonal(correlations, axis1=-2, axis2=-1))
-    return pattern @ rotation * scale[..., None, :], correlations / (scale[..., :, None] * scale[..., None, :])
 
 
 def orthogonal_basis(pattern: np.ndarray, phi: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ def refit_stack(
     if not usable.any():
         return refits
     found = extract(stack[usable], k, extraction, tolerance=EXTRACTION_TOLERANCE)
-    start = _start(found.loadings, solution) if k > 1 else None
+    start = axes_near(found.loadings, solution) if k > 1 else None
     rotated = rotate_stack(found.loadings, solution.rotation, start=start, settings=settings)
     refits.pattern[usable], refits.phi[usable] = rotated.loadings, rotated.phi
     refits.converged[usable] = found.converged & rotated.converged
@@ -76,7 +76,7 @@ def refit_stack(
     return refits
 
 
-def _start(loadings: np.ndarray, solution: Solution) -> np.ndarray:
+def axes_near(loadings: np.ndarray, solution: Solution) -> np.ndarray:
     """Axes (b, k, k) with which ``loadings`` (b, p, k) come near the full solution's pattern P, in the conventions of
     :mod:`analysis.rotation`: A T near P when orthogonal, A near P T' with columns of unit length when oblique."""
     if not ROTATIONS[rotation_name(solution.rotation)].oblique:

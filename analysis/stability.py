@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.alignment import align_columns, oblique_procrustes, orthogonal_procrustes, tucker_congruence
+from analysis.alignment import align_columns, orthogonal_basis, tucker_congruence
 from analysis.answers import item_values
 from analysis.intervals import percentile_interval
-from analysis.refit import ROTATION_SETTINGS, refit_stack
+from analysis.refit import ROTATION_SETTINGS, axes_near, refit_stack
 from analysis.resampling import (
     Block,
     ClusterSums,
@@ -26,7 +26,7 @@ from analysis.resampling import (
     cluster_codes,
     replicate_blocks,
 )
-from analysis.rotation import RotationSettings
+from analysis.rotation import ROTATIONS, RotationSettings, rotate_stack, rotation_name
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status
 
@@ -182,11 +182,12 @@ def _align(
     patterns, phis, congruence = align_columns(patterns, phis, solution.pattern)
     if alignment == "columns" or solution.n_components == 1:
         return patterns, phis, congruence
-    if np.allclose(solution.phi, np.eye(solution.n_components)):
-        patterns = patterns @ orthogonal_procrustes(patterns, solution.pattern)
-    else:
-        patterns, phis = oblique_procrustes(patterns, phis, solution.pattern)
-    return patterns, phis, np.diagonal(tucker_congruence(patterns, solution.pattern), axis1=1, axis2=2)
+    name = "target_oblique" if ROTATIONS[rotation_name(solution.rotation)].oblique else "target_orthogonal"
+    basis = orthogonal_basis(patterns, phis)
+    settings = RotationSettings(target=solution.pattern, tolerance=ROTATION_SETTINGS.tolerance)
+    rotated = rotate_stack(basis, name, start=axes_near(basis, solution), settings=settings)
+    congruence = np.diagonal(tucker_congruence(rotated.loadings, solution.pattern), axis1=1, axis2=2)
+    return rotated.loadings, rotated.phi, congruence
 
 
 def resampler(
@@ -240,8 +241,8 @@ def bootstrap_solution(
     clusters: (n,) therapist of each row; whole clusters are drawn. None: every row is its own.
     missing: ``pairwise`` or ``complete`` Pearson correlations, as for the full solution.
     alignment: ``columns`` (each refit keeps its own rotation; columns are matched one to one by congruence, then
-        signed) or ``procrustes`` (afterwards also rotated onto the full solution, which takes the uncertainty of the
-        rotation out of the intervals, as psych's ``fa(n.iter=)`` does).
+        signed) or ``procrustes`` (afterwards also rotated to the full solution as target, obliquely or orthogonally as
+        the solution is, which takes the uncertainty of the rotation out of the intervals).
     correlate: for other correlations (EM, polychoric): a function from rows (n, p) to a matrix (p, p); slower.
     settings: constants of the rotation (gamma, power, delta), as for the full solution.
     run: a ``map`` over blocks; ``ProcessPoolExecutor().map`` or a Dask client's give the same numbers as ``map``.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.extraction import extract
-from analysis.rotation import rotate
+from analysis.components import find_components
 from analysis.solution import Solution
 
 
@@ -48,17 +47,14 @@ def draw(
 
 
 def solve(
-    data: pd.DataFrame | np.ndarray, k: int, extraction: str = "minres", rotation: str = "oblimin", n: float | None = None
+    data: pd.DataFrame | np.ndarray,
+    k: int,
+    extraction: str = "minres",
+    rotation: str = "oblimin",
+    n: float | None = None,
 ) -> Solution:
-    """The solution of rows (n, p), or of a correlation matrix (p, p) given as an array with ``n``."""
+    """The solution of rows (n, p), or of a correlation matrix (p, p) given as an array."""
     if isinstance(data, pd.DataFrame):
-        correlation, items, n = data.corr().to_numpy(), tuple(data.columns), len(data)
-    else:
-        correlation, items = data, tuple(item_names(len(data)))
-    found = extract(correlation, k, extraction)
-    rotated = rotate(found.loadings[0], rotation)
-    status = "heywood" if found.heywood.any() else "ok"
-    return Solution(
-        items, correlation, float(n or 0), extraction, rotation, rotated.loadings, rotated.phi, found.uniqueness[0],
-        status, (),
-    ).ordered_and_signed()  # fmt: skip
+        return find_components(data.corr(), len(data), n_components=k, extraction=extraction, rotation=rotation)
+    names = item_names(len(data))
+    return find_components(data, n, names, n_components=k, extraction=extraction, rotation=rotation)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from analysis.alignment import (
     align_columns,
     match_columns,
-    oblique_procrustes,
     orthogonal_basis,
     orthogonal_procrustes,
     tucker_congruence,
@@ -65,27 +64,6 @@ def test_procrustes_undoes_a_rotation(seed: int) -> None:
     turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     found = orthogonal_procrustes(pattern @ turn, pattern)
     np.testing.assert_allclose(found, turn.T, atol=1e-12)
-
-
-@given(st.integers(0, 999))
-@settings(max_examples=30, deadline=None)
-def test_oblique_procrustes_keeps_the_model_and_reaches_the_target(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    pattern, phi = simple_population(3)
-    mix = rng.standard_normal((3, 3)) + 2 * np.eye(3)
-    axes = mix / np.sqrt(np.diag(np.linalg.inv(mix) @ phi @ np.linalg.inv(mix).T) ** -1)
-    moved, moved_phi = pattern @ axes, np.linalg.inv(axes) @ phi @ np.linalg.inv(axes).T
-    loadings, correlations = oblique_procrustes(moved, moved_phi, pattern)
-    np.testing.assert_allclose(loadings @ correlations @ loadings.T, pattern @ phi @ pattern.T, atol=1e-9)
-    np.testing.assert_allclose(np.diag(correlations), 1)
-    np.testing.assert_allclose(tucker_congruence(loadings, pattern).diagonal(), 1, atol=1e-9)
-
-
-def test_a_target_that_misses_a_dimension_is_refused() -> None:
-    pattern, phi = simple_population(3)
-    target = np.column_stack([pattern[:, 0], pattern[:, 0], pattern[:, 1]])
-    with pytest.raises(AnalysisError, match="no solution"):
-        oblique_procrustes(pattern, phi, target)
 
 
 def test_orthogonal_basis_reproduces_the_model() -> None:
