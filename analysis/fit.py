@@ -62,7 +62,9 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
 
     Formulae as psych::fa 2.2.9 (``factor.stats``): the model matrix has the diagonal of the data, so that a Heywood
     case does not spoil the discrepancy; chi-square by Bartlett's (1951) multiplier; RMSEA and its 90 % interval by
-    the noncentral chi-square (Steiger & Lind 1980); TLI from discrepancies per degree of freedom.
+    the noncentral chi-square (Steiger & Lind 1980); TLI from discrepancies per degree of freedom. psych divides by n
+    in the point estimate of RMSEA and by n - 1 in its interval, and so do we; the textbook's
+    sqrt((chi2 - df) / (df (n - 1))) differs in the fourth decimal. CFI is 1 - (chi2 - df) / (null chi2 - null df).
     """
     items, components = pattern.shape
     df, null_df = degrees_of_freedom(items, components), items * (items - 1) // 2
@@ -73,24 +75,25 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     np.fill_diagonal(model, np.diag(correlation))
     objective = _discrepancy(correlation, model)
     null_objective = -_log_determinant(correlation)
-    chi2 = objective * (n - 1 - (2 * items + 5) / 6 - 2 * components / 3)
+    multiplier = n - 1 - (2 * items + 5) / 6 - 2 * components / 3
+    chi2 = float(np.maximum(objective * multiplier, 0.0))
     null_chi2 = null_objective * (n - 1 - (2 * items + 5) / 6)
-    unknown = Fit(objective, chi2, df, *[np.nan] * 6, rmsr, np.nan, null_chi2, null_df)
-    if df <= 0 or not np.isfinite(chi2) or chi2 < 0 or n <= 1:
-        return unknown
+    if df <= 0 or not np.isfinite(chi2) or multiplier <= 0:
+        nan = float("nan")
+        return Fit(objective, chi2, df, nan, nan, nan, nan, nan, nan, rmsr, nan, null_chi2, null_df)
     lower = _noncentrality(chi2, df, 0.95)
     upper = _noncentrality(chi2, df, 0.05)
     null_ratio, ratio = null_objective / null_df, objective / df
     excess, null_excess = max(chi2 - df, 0.0), max(null_chi2 - null_df, chi2 - df, 0.0)
     return Fit(
         objective=objective,
-        chi2=float(chi2),
+        chi2=chi2,
         df=df,
         p=float(stats.chi2.sf(chi2, df)),
-        rmsea=float(np.sqrt(max(objective / df - 1 / (n - 1), 0.0))),
-        rmsea_lower=float(np.sqrt(lower / (n * df))),
-        rmsea_upper=float(np.sqrt(upper / (n * df))),
-        tli=float((null_ratio - ratio) / (null_ratio - 1 / (n - 1))),
+        rmsea=float(np.sqrt(max(chi2 / (df * n) - 1 / (n - 1), 0.0))),
+        rmsea_lower=float(np.sqrt(lower / ((n - 1) * df))),
+        rmsea_upper=float(np.sqrt(upper / ((n - 1) * df))),
+        tli=float((null_ratio - ratio) / (null_ratio - 1 / multiplier)),
         cfi=1.0 if null_excess == 0 else float(1 - excess / null_excess),
         rmsr=rmsr,
         bic=float(chi2 - df * np.log(n)),

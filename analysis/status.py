@@ -45,7 +45,7 @@ class AnalysisError(Exception):
 
 @dataclass(frozen=True)
 class Attempt(Generic[T]):
-    """What came of one analysis: ``value`` is None exactly when it could not run; ``reason`` is a sentence, or empty."""
+    """What came of one analysis: ``value`` is None exactly when it could not run; ``reason`` is a sentence or empty."""
 
     value: T | None
     status: Status

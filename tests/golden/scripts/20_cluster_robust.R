@@ -1,6 +1,6 @@
 # CR0..CR3 with Satterthwaite degrees of freedom and HTZ Wald tests (clubSandwich) on an unbalanced clustered design.
 # Run from tests/golden: Rscript scripts/20_cluster_robust.R
-source("scripts/lib/gold.R"); suppressPackageStartupMessages(library(clubSandwich))
+source("lib/gold.R"); suppressPackageStartupMessages(library(clubSandwich))
 set.seed(20); sizes <- c(1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 12, 1, 2, 7); g <- rep(seq_along(sizes), sizes); n <- length(g); u <- rnorm(length(sizes))
 d <- data.frame(therapist = g, x1 = round(rnorm(n) + .5 * u[g], 6), x2 = round(rnorm(n), 6), x3 = round(rnorm(length(sizes))[g], 6)); d$y <- round(.4 * d$x1 + .2 * d$x3 + .7 * rnorm(length(sizes))[g] + rnorm(n), 6)
 wcsv(d, "clustered_outcome.csv"); d <- rcsv("clustered_outcome.csv"); f <- lm(y ~ x1 + x2 + x3, d); res <- list()

@@ -1,0 +1,382 @@
+"""Extraction of components from a correlation matrix: minres (ULS), ML, principal axis, principal components.
+
+Everything works on a stack of matrices (B, p, p) at once, because the bootstrap and the parallel analysis refit
+hundreds of them: one Newton iteration is one batched eigendecomposition. Minres and ML minimise over the bounded
+uniquenesses with the analytic gradient and Hessian of Jöreskog (1977, "Factor analysis by least-squares and
+maximum-likelihood methods"); where Newton does not arrive, L-BFGS-B finishes the replicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from analysis.status import AnalysisError, Status
+
+LOWER_BOUND = 0.005
+"""Smallest uniqueness minres and ML may reach (psych, factanal); at the bound an item is a Heywood case."""
+
+EXTRACTIONS = ("minres", "ml", "paf", "components")
+
+Eigen = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """Unrotated components of a stack of B matrices.
+
+    loadings (B, p, m), columns by eigenvalue descending and with positive sums; uniqueness (B, p); objective (B,): half
+    the sum of squared off-model eigenvalues for minres, half that of squared residual correlations for paf, the ML
+    discrepancy for ml, the sum of squared eigenvalues left for components; gradient (B,): largest absolute projected
+    gradient (for paf the last change of the sum of communalities); iterations (B,); converged (B,); heywood (B, p):
+    items at the bound or with a communality of 1 or more.
+    """
+
+    loadings: np.ndarray
+    uniqueness: np.ndarray
+    objective: np.ndarray
+    gradient: np.ndarray
+    iterations: np.ndarray
+    converged: np.ndarray
+    heywood: np.ndarray
+
+
+def extract(
+    correlations: np.ndarray,
+    n_components: int,
+    extraction: str = "minres",
+    *,
+    lower_bound: float = LOWER_BOUND,
+    tolerance: float = 1e-9,
+    max_iterations: int | None = None,
+) -> Extraction:
+    """Extract ``n_components`` from each matrix of ``correlations`` (B, p, p), or from one matrix (p, p), then B = 1.
+
+    ``tolerance`` is on the projected gradient (minres, ml) or on the change of the sum of communalities (paf).
+    ``max_iterations`` is 200 for minres and ml, 5000 for paf unless given. psych's ``pa`` stops at 1e-3 or after 50.
+
+    Raises :class:`AnalysisError` for an unknown extraction, more components than items, values that are not finite, or
+    a matrix that is not positive definite where ML needs one.
+
+    >>> loadings = np.array([[.8], [.7], [.6], [.5]])
+    >>> matrix = loadings @ loadings.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> extract(matrix, 1).loadings[0].round(6).ravel()
+    array([0.8, 0.7, 0.6, 0.5])
+    """
+    stack = np.asarray(correlations, dtype=float)
+    stack = stack[None] if stack.ndim == 2 else stack
+    check_stack(stack, n_components, extraction)
+    if extraction == "minres":
+        return _bounded(stack, n_components, _MINRES, lower_bound, tolerance, max_iterations or 200)
+    if extraction == "ml":
+        if np.min(np.linalg.eigvalsh(stack)[:, 0]) <= 1e-12:
+            raise AnalysisError(
+                "Maximum likelihood needs a positive definite correlation matrix; use minres, drop items or smooth it.",
+                Status.SINGULAR,
+            )
+        return _bounded(stack, n_components, _ML, lower_bound, tolerance, max_iterations or 200)
+    if extraction == "paf":
+        return _principal_axis(stack, n_components, tolerance, max_iterations or 5000)
+    return _principal_components(stack, n_components)
+
+
+def check_stack(stack: np.ndarray, n_components: int, extraction: str) -> None:
+    """Raise :class:`AnalysisError` unless a stack (B, p, p), a number of components and a name of an extraction fit."""
+    if extraction not in EXTRACTIONS:
+        raise AnalysisError(
+            f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
+        )
+    if stack.ndim != 3 or stack.shape[1] != stack.shape[2]:
+        raise AnalysisError(f"A correlation matrix is square; this one has shape {stack.shape[1:]}.")
+    if not np.all(np.isfinite(stack)):
+        raise AnalysisError("The correlation matrix holds values that are missing or infinite.")
+    items = stack.shape[1]
+    most = items if extraction == "components" else items - 1
+    if not 1 <= n_components <= most:
+        raise AnalysisError(
+            f"{n_components} components cannot be extracted by {extraction} from {items} items; 1 to {most} can.",
+            Status.TOO_MANY_COMPONENTS if n_components > most else Status.INVALID_INPUT,
+        )
+
+
+def squared_multiple_correlations(stack: np.ndarray) -> np.ndarray:
+    """(B, p) squared multiple correlation of each item with the others, 1 - 1 / diag(R^-1), clipped to [0, 1].
+
+    A ridge of 1e-8 keeps a singular matrix computable; it moves a regular one by less than the ninth decimal of R^-1.
+    """
+    inverse = np.linalg.inv(stack + 1e-8 * np.eye(stack.shape[-1]))
+    diagonal = np.diagonal(inverse, axis1=-2, axis2=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smc = 1 - 1 / diagonal
+    return np.where(np.isfinite(smc) & (diagonal > 0), np.clip(smc, 0, 1), 1.0)
+
+
+def positive_columns(loadings: np.ndarray) -> np.ndarray:
+    """The same loadings (B, p, m), each column signed so that its sum is not negative."""
+    return loadings * np.where(loadings.sum(axis=-2, keepdims=True) < 0, -1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class _Criterion:
+    """A discrepancy as a function of a parameter per item: the uniqueness (minres) or its logarithm (ml)."""
+
+    parameter: Callable[[np.ndarray], np.ndarray]
+    uniqueness: Callable[[np.ndarray], np.ndarray]
+    eigen: Callable[[np.ndarray, np.ndarray], Eigen]
+    value: Callable[[np.ndarray, int], np.ndarray]
+    gradient: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+    hessian: Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+    loadings: Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+
+
+def _cross_term(vectors: np.ndarray, coefficients: np.ndarray, m: int) -> np.ndarray:
+    """(B, p, p) sum over model vectors l and the rest k of c_lk w_ik w_jk w_il w_jl, c (B, m, p - m)."""
+    rest, model = vectors[..., :-m], vectors[..., -m:]
+    inner = np.matmul(rest[:, None] * coefficients[:, :, None, :], np.swapaxes(rest, -1, -2)[:, None])
+    return np.einsum("blij,bil,bjl->bij", inner, model, model, optimize=True)
+
+
+def _minres_eigen(psi: np.ndarray, stack: np.ndarray) -> Eigen:
+    reduced = stack - psi[..., None] * np.eye(stack.shape[-1])
+    return np.linalg.eigh(reduced)
+
+
+def _minres_value(values: np.ndarray, m: int) -> np.ndarray:
+    # A negative model eigenvalue cannot be reproduced by real loadings, so it stays in the residual.
+    return 0.5 * (np.sum(values[:, :-m] ** 2, axis=1) + np.sum(np.minimum(values[:, -m:], 0) ** 2, axis=1))
+
+
+def _minres_gradient(values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
+    left = np.concatenate([values[:, :-m], np.minimum(values[:, -m:], 0)], axis=1)
+    return -np.einsum("bik,bk->bi", vectors**2, left)
+
+
+def _minres_hessian(values: np.ndarray, vectors: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
+    rest = vectors[..., :-m]
+    definite = np.matmul(rest, np.swapaxes(rest, -1, -2)) ** 2
+    gap = values[:, None, :-m] - values[:, -m:, None]
+    coefficients = values[:, None, :-m] / np.where(np.abs(gap) < 1e-10, -1e-10, gap)
+    return definite + 2 * _cross_term(vectors, coefficients, m), definite
+
+
+def _minres_loadings(psi: np.ndarray, values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
+    return (vectors[..., -m:] * np.sqrt(np.maximum(values[:, None, -m:], 0)))[..., ::-1]
+
+
+def _ml_eigen(log_psi: np.ndarray, stack: np.ndarray) -> Eigen:
+    scale = np.exp(-0.5 * log_psi)
+    return np.linalg.eigh(stack * scale[:, :, None] * scale[:, None, :])
+
+
+def _ml_value(values: np.ndarray, m: int) -> np.ndarray:
+    rest = np.concatenate([values[:, :-m], np.minimum(values[:, -m:], 1)], axis=1)
+    rest = np.maximum(rest, 1e-300)
+    return np.sum(rest - np.log(rest) - 1, axis=1)
+
+
+def _ml_gradient(values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
+    left = np.concatenate([1 - values[:, :-m], 1 - np.minimum(values[:, -m:], 1)], axis=1)
+    return np.einsum("bik,bk->bi", vectors**2, left)
+
+
+def _ml_hessian(values: np.ndarray, vectors: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
+    rest, small = vectors[..., :-m], values[:, :-m]
+    plain = np.matmul(rest, np.swapaxes(rest, -1, -2))
+    weighted = np.matmul(rest * small[:, None, :], np.swapaxes(rest, -1, -2))
+    theta, large = small[:, None, :], values[:, -m:, None]
+    gap = theta - large
+    coefficients = -(1 - theta) * (theta + large) / np.where(np.abs(gap) < 1e-10, -1e-10, gap)
+    return weighted * plain + _cross_term(vectors, coefficients, m), plain**2
+
+
+def _ml_loadings(log_psi: np.ndarray, values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
+    model = vectors[..., -m:] * np.sqrt(np.maximum(values[:, None, -m:] - 1, 0))
+    return (model * np.exp(0.5 * log_psi)[..., None])[..., ::-1]
+
+
+def _same(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+_MINRES = _Criterion(_same, _same, _minres_eigen, _minres_value, _minres_gradient, _minres_hessian, _minres_loadings)
+_ML = _Criterion(np.log, np.exp, _ml_eigen, _ml_value, _ml_gradient, _ml_hessian, _ml_loadings)
+
+
+def _projected(gradient: np.ndarray, x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The gradient without the parts that push a parameter out of its bounds."""
+    outward = ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
+    return np.where(outward, 0.0, gradient)
+
+
+def _direction(
+    gradient: np.ndarray, projected: np.ndarray, exact: np.ndarray, definite: np.ndarray, fixed: np.ndarray
+) -> np.ndarray:
+    """Newton directions (B, p) on the free parameters; where the exact Hessian does not point downhill, the
+    positive semidefinite part of it is used (Gauss-Newton)."""
+    items = gradient.shape[1]
+    eye = np.eye(items)
+    free = ~fixed
+    both = free[:, :, None] & free[:, None, :]
+
+    def solve(hessian: np.ndarray, ridge: float) -> np.ndarray:
+        matrix = np.where(both, hessian, 0.0) + eye * np.where(fixed, 1.0, ridge)[:, :, None]
+        return -np.linalg.solve(matrix, np.where(free, gradient, 0.0)[..., None])[..., 0]
+
+    step = solve(exact, 1e-12)
+    uphill = np.sum(step * projected, axis=1) > -1e-12 * np.sum(projected**2, axis=1)
+    uphill |= ~np.all(np.isfinite(step), axis=1)
+    if np.any(uphill):
+        step[uphill] = solve(definite, 1e-6)[uphill]
+    return step
+
+
+def _bounded(
+    stack: np.ndarray, m: int, criterion: _Criterion, lower: float, tolerance: float, max_iterations: int
+) -> Extraction:
+    """Bounded Newton on all replicates at once; those that do not arrive are finished by L-BFGS-B one by one."""
+    count, items, _ = stack.shape
+    low, high = (float(criterion.parameter(np.array(bound))) for bound in (lower, 1.0))
+    x = criterion.parameter(np.clip(1 - squared_multiple_correlations(stack), lower, 1.0))
+    values, vectors = criterion.eigen(x, stack)
+    f, g = criterion.value(values, m), criterion.gradient(values, vectors, m)
+    norms = np.max(np.abs(_projected(g, x, low, high)), axis=1)
+    iterations = np.zeros(count, dtype=int)
+    step, length = np.zeros_like(x), np.zeros(count)
+    active = np.flatnonzero(norms > tolerance)
+    fresh = np.ones(count, dtype=bool)
+    for _ in range(max_iterations):
+        if active.size == 0:
+            break
+        todo = active[fresh[active]]
+        if todo.size:
+            exact, definite = criterion.hessian(values[todo], vectors[todo], m)
+            projected = _projected(g[todo], x[todo], low, high)
+            fixed = projected != g[todo]
+            step[todo] = _direction(g[todo], projected, exact, definite, fixed)
+            length[todo] = 1.0
+        trial = np.clip(x[active] + length[active, None] * step[active], low, high)
+        trial_values, trial_vectors = criterion.eigen(trial, stack[active])
+        trial_f = criterion.value(trial_values, m)
+        slope = np.sum(g[active] * (trial - x[active]), axis=1)
+        good = trial_f <= f[active] + 1e-4 * np.minimum(slope, 0.0) + 1e-14 * np.maximum(1.0, np.abs(f[active]))
+        taken = active[good]
+        x[taken], values[taken], vectors[taken], f[taken] = (
+            trial[good],
+            trial_values[good],
+            trial_vectors[good],
+            trial_f[good],
+        )
+        g[taken] = criterion.gradient(values[taken], vectors[taken], m)
+        fresh[active], length[active] = good, np.where(good, length[active], length[active] / 2)
+        norms[taken] = np.max(np.abs(_projected(g[taken], x[taken], low, high)), axis=1)
+        iterations[active] += 1
+        active = active[(norms[active] > tolerance) & (length[active] > 1e-8)]
+    for index in np.flatnonzero(norms > max(tolerance, 1e-6)):
+        _finish(int(index), stack, m, criterion, (low, high), x, values, vectors, f, g, norms, iterations)
+    loadings = positive_columns(criterion.loadings(x, values, vectors, m))
+    uniqueness = criterion.uniqueness(x)
+    communality = np.sum(loadings**2, axis=2)
+    return Extraction(
+        loadings=loadings,
+        uniqueness=uniqueness,
+        objective=f,
+        gradient=norms,
+        iterations=iterations,
+        converged=norms <= max(tolerance, 1e-5),
+        heywood=(uniqueness <= lower * (1 + 1e-6)) | (communality >= 1 - 1e-12),
+    )
+
+
+def _finish(
+    index: int,
+    stack: np.ndarray,
+    m: int,
+    criterion: _Criterion,
+    bounds: tuple[float, float],
+    x: np.ndarray,
+    values: np.ndarray,
+    vectors: np.ndarray,
+    f: np.ndarray,
+    g: np.ndarray,
+    norms: np.ndarray,
+    iterations: np.ndarray,
+) -> None:
+    """Minimise replicate ``index`` by L-BFGS-B from where Newton left it, and write the better result in place."""
+    one = stack[index : index + 1]
+
+    def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
+        spectrum, basis = criterion.eigen(point[None], one)
+        return float(criterion.value(spectrum, m)[0]), criterion.gradient(spectrum, basis, m)[0]
+
+    result = optimize.minimize(
+        objective,
+        x[index],
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[bounds] * x.shape[1],
+        options={"maxiter": 2000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 20},
+    )
+    if result.fun <= f[index]:
+        x[index] = np.clip(result.x, *bounds)
+        spectrum, basis = criterion.eigen(x[index : index + 1], one)
+        values[index], vectors[index] = spectrum[0], basis[0]
+        f[index] = criterion.value(spectrum, m)[0]
+        g[index] = criterion.gradient(spectrum, basis, m)[0]
+        norms[index] = np.max(np.abs(_projected(g[index], x[index], *bounds)))
+    iterations[index] += int(result.nit)
+
+
+def _principal_axis(stack: np.ndarray, m: int, tolerance: float, max_iterations: int) -> Extraction:
+    """Iterated principal axis as psych's ``pa``: communalities start at the squared multiple correlations, and the
+    iteration ends when their sum changes by less than ``tolerance``."""
+    count, items, _ = stack.shape
+    communality = squared_multiple_correlations(stack)
+    loadings = np.zeros((count, items, m))
+    change = np.full(count, np.inf)
+    iterations = np.zeros(count, dtype=int)
+    diagonal = np.arange(items)
+    active = np.arange(count)
+    for _ in range(max_iterations):
+        reduced = stack[active].copy()
+        reduced[:, diagonal, diagonal] = communality[active]
+        values, vectors = np.linalg.eigh(reduced)
+        found = _minres_loadings(communality[active], values, vectors, m)
+        updated = np.sum(found**2, axis=2)
+        change[active] = np.abs(updated.sum(axis=1) - communality[active].sum(axis=1))
+        loadings[active], communality[active] = found, updated
+        iterations[active] += 1
+        active = active[change[active] > tolerance]
+        if active.size == 0:
+            break
+    residual = stack - np.matmul(loadings, np.swapaxes(loadings, 1, 2))
+    residual[:, diagonal, diagonal] = 0.0
+    return Extraction(
+        loadings=positive_columns(loadings),
+        uniqueness=1 - communality,
+        objective=0.5 * np.sum(residual**2, axis=(1, 2)),
+        gradient=change,
+        iterations=iterations,
+        converged=change <= tolerance,
+        heywood=communality >= 1 - 1e-12,
+    )
+
+
+def _principal_components(stack: np.ndarray, m: int) -> Extraction:
+    """Principal components: eigenvectors scaled by the roots of their eigenvalues."""
+    values, vectors = np.linalg.eigh(stack)
+    loadings = _minres_loadings(values, values, vectors, m)
+    communality = np.sum(loadings**2, axis=2)
+    count, items, _ = stack.shape
+    return Extraction(
+        loadings=positive_columns(loadings),
+        uniqueness=1 - communality,
+        objective=np.sum(values[:, : items - m] ** 2, axis=1),
+        gradient=np.zeros(count),
+        iterations=np.ones(count, dtype=int),
+        converged=np.ones(count, dtype=bool),
+        heywood=np.zeros((count, items), dtype=bool),
+    )
