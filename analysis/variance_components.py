@@ -1,0 +1,237 @@
+"""Restricted likelihood of nested random intercepts, from sums over clusters only.
+
+The model is y = X b + u_cluster + v_outer + e, clusters nested in outer clusters (therapists in sites). With variance
+ratios t1 and t2 to the residual variance, everything the likelihood needs is the cross-products of [X, y] and their
+sums per cluster (Woodbury), so one evaluation costs (number of clusters) x (columns)^2 whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from analysis.observations import cluster_sums
+
+LARGEST_RATIO = 1e8
+CONVERGED = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class NestedSums:
+    """What the likelihood needs: cross-products (r + 1, r + 1) of [basis, y], their sums (G, r + 1) per cluster, the
+    sizes (G,) of clusters, and for each its outer cluster ``outer`` (G,), of which there are ``n_outer`` (0: none)."""
+
+    n: int
+    products: np.ndarray
+    sums: np.ndarray
+    sizes: np.ndarray
+    outer: np.ndarray
+    n_outer: int
+
+    @property
+    def rank(self) -> int:
+        """Columns of the basis."""
+        return int(self.products.shape[0] - 1)
+
+    @property
+    def n_ratios(self) -> int:
+        """Variance ratios of the model, 1 or 2."""
+        return 2 if self.n_outer else 1
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """The likelihood at given variance ratios.
+
+    inner: (r, r) X'V^-1 X; coordinates: (r,) of b in the basis; rss: residual sum of squares in the metric of V;
+    log_det: of V; traces: (q,) tr(V^-1 K_k); scores: list of (G_k, r + 1) Z_k'V^-1 [X, y - X b].
+    """
+
+    inner: np.ndarray
+    coordinates: np.ndarray
+    rss: float
+    log_det: float
+    traces: np.ndarray
+    scores: tuple[np.ndarray, ...]
+
+
+def nested_sums(
+    basis: np.ndarray, outcome: np.ndarray, codes: np.ndarray, n_clusters: int, outer: np.ndarray | None = None
+) -> NestedSums:
+    """Sums for ``basis`` (n, r) and ``outcome`` (n,); ``outer`` (n_clusters,) numbers the outer cluster of each."""
+    joined = np.column_stack([basis, outcome])
+    sizes = np.bincount(codes, minlength=n_clusters).astype(float)
+    within = np.zeros(n_clusters, dtype=int) if outer is None else outer
+    n_outer = 0 if outer is None else int(within.max()) + 1
+    return NestedSums(len(outcome), joined.T @ joined, cluster_sums(joined, codes, n_clusters), sizes, within, n_outer)
+
+
+def collapse(sums: NestedSums) -> NestedSums:
+    """The same rows with the outer clusters as the only ones."""
+    n_outer = sums.n_outer
+    into = np.zeros((n_outer, sums.sums.shape[1]))
+    np.add.at(into, sums.outer, sums.sums)
+    sizes = np.bincount(sums.outer, weights=sums.sizes, minlength=n_outer)
+    return NestedSums(sums.n, sums.products, into, sizes, np.zeros(n_outer, dtype=int), 0)
+
+
+def at(sums: NestedSums, ratios: np.ndarray) -> Point:
+    """The likelihood's parts at ``ratios`` (q,) of the variances of clusters (and outer ones) to the residual one."""
+    shrink = 1.0 / (1.0 + sums.sizes * ratios[0])
+    products = sums.products - sums.sums.T @ (sums.sums * (ratios[0] * shrink)[:, None])
+    log_det = float(np.log1p(sums.sizes * ratios[0]).sum())
+    effective = sums.sizes * shrink
+    raw_scores, traces = [sums.sums * shrink[:, None]], [float(effective.sum())]
+    if sums.n_outer:
+        outer_sums = cluster_sums(raw_scores[0], sums.outer, sums.n_outer)
+        outer_sizes = np.bincount(sums.outer, weights=effective, minlength=sums.n_outer)
+        outer_shrink = 1.0 / (1.0 + ratios[1] * outer_sizes)
+        weight = ratios[1] * outer_shrink
+        products = products - outer_sums.T @ (outer_sums * weight[:, None])
+        log_det += float(np.log1p(ratios[1] * outer_sizes).sum())
+        raw_scores[0] = raw_scores[0] - effective[:, None] * (outer_sums * weight[:, None])[sums.outer]
+        raw_scores.append(outer_sums * outer_shrink[:, None])
+        traces[0] -= float((weight[sums.outer] * effective**2).sum())
+        traces.append(float((outer_sizes * outer_shrink).sum()))
+    r = sums.rank
+    inner = products[:r, :r]
+    coordinates = np.linalg.solve(inner, products[:r, r])
+    rss = float(products[r, r] - products[:r, r] @ coordinates)
+    scores = tuple(np.column_stack([s[:, :r], s[:, r] - s[:, :r] @ coordinates]) for s in raw_scores)
+    return Point(inner, coordinates, max(rss, 0.0), log_det, np.array(traces), scores)
+
+
+def deviance(sums: NestedSums, point: Point, reml: bool) -> float:
+    """-2 log likelihood, profiled over b and the residual variance, up to the constant of the basis."""
+    df = sums.n - sums.rank if reml else sums.n
+    value = point.log_det + df * (1.0 + np.log(2.0 * np.pi * point.rss / df))
+    return float(value + np.linalg.slogdet(point.inner)[1]) if reml else float(value)
+
+
+def gradient(sums: NestedSums, point: Point, reml: bool) -> np.ndarray:
+    """(q,) derivatives of the profiled deviance by the variance ratios."""
+    df = sums.n - sums.rank if reml else sums.n
+    return _traces(point, reml) - df * _squares(point) / point.rss
+
+
+def maximise(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
+    """The ratios of the largest likelihood, and whether the search converged; 0 is a possible answer."""
+    if sums.n_ratios == 1:
+        return _maximise_one(sums, reml), True
+    return _maximise_two(sums, reml)
+
+
+def _maximise_one(sums: NestedSums, reml: bool) -> np.ndarray:
+    grid = np.r_[0.0, np.logspace(-6, np.log10(LARGEST_RATIO), 57)]
+    values = [deviance(sums, at(sums, np.array([ratio])), reml) for ratio in grid]
+    best = int(np.argmin(values))
+
+    def slope(ratio: float) -> float:
+        return float(gradient(sums, at(sums, np.array([ratio])), reml)[0])
+
+    low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    if slope(low) >= 0:
+        return np.array([low])
+    if slope(high) <= 0:
+        return np.array([high])
+    return np.array([optimize.brentq(slope, low, high, xtol=1e-14, rtol=1e-13)])
+
+
+def _maximise_two(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
+    """Quasi-Newton in the square roots of the ratios from several starts, then Newton steps on the ratios inside."""
+
+    def objective(root: np.ndarray) -> tuple[float, np.ndarray]:
+        point = at(sums, root**2)
+        return deviance(sums, point, reml), gradient(sums, point, reml) * 2.0 * root
+
+    starts = [(0.3, 0.3), (1.0, 0.1), (0.1, 1.0), (1.0, 1.0)]
+    bounds = [(0.0, np.sqrt(LARGEST_RATIO))] * 2
+    options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
+    found = [
+        optimize.minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        for start in starts
+    ]
+    ratios = np.asarray(min(found, key=lambda result: float(result.fun)).x) ** 2
+    # At a root of 0 the slope by the root vanishes, so a start there would never leave: the slope by the ratio decides.
+    inside = ratios > 1e-10
+    ratios = np.where(inside, ratios, 0.0)
+    for _ in range(6):
+        if not inside.any():
+            break
+        step = _newton_step(sums, ratios, inside, reml)
+        moved = ratios.copy()
+        moved[inside] += step
+        if not np.isfinite(step).all() or (moved[inside] <= 0).any():
+            break
+        if deviance(sums, at(sums, moved), reml) > deviance(sums, at(sums, ratios), reml) + 1e-9:
+            break
+        ratios = moved
+    slope = gradient(sums, at(sums, ratios), reml)
+    scale = 1.0 + ratios
+    return ratios, bool((np.abs(slope * scale)[inside] < CONVERGED * sums.n).all() and (slope[~inside] > -1e-6).all())
+
+
+def _newton_step(sums: NestedSums, ratios: np.ndarray, inside: np.ndarray, reml: bool) -> np.ndarray:
+    which = np.flatnonzero(inside)
+    hessian = np.empty((len(which), len(which)))
+    for column, k in enumerate(which):
+        step = 1e-5 * ratios[k]
+        up, down = ratios.copy(), ratios.copy()
+        up[k] += step
+        down[k] -= step
+        difference = gradient(sums, at(sums, up), reml) - gradient(sums, at(sums, down), reml)
+        hessian[:, column] = difference[which] / (2 * step)
+    hessian = (hessian + hessian.T) / 2
+    if np.linalg.eigvalsh(hessian).min() <= 0:
+        return np.full(len(which), np.nan)
+    return -np.linalg.solve(hessian, gradient(sums, at(sums, ratios), reml)[which])
+
+
+def variance_hessian(sums: NestedSums, variances: np.ndarray, reml: bool) -> np.ndarray:
+    """(q + 1, q + 1) second derivatives of the deviance by the variances (clusters, outer, residual)."""
+    size = len(variances)
+    hessian = np.empty((size, size))
+    for k in range(size):
+        step = 1e-4 * variances[k] if variances[k] > 0 else 1e-6 * variances[-1]
+        up, down = variances.copy(), variances.copy()
+        up[k] += step
+        down[k] = max(down[k] - step, 0.0)
+        difference = _variance_gradient(sums, up, reml) - _variance_gradient(sums, down, reml)
+        hessian[:, k] = difference / (up[k] - down[k])
+    return (hessian + hessian.T) / 2
+
+
+def covariance_slopes(sums: NestedSums, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The covariance (r, r) of b in the basis and its derivatives (q + 1, r, r) by the variances."""
+    residual = variances[-1]
+    point = at(sums, variances[:-1] / residual)
+    inverse = np.linalg.inv(point.inner)
+    covariance = inverse * residual
+    slopes = [inverse @ (s[:, :-1].T @ s[:, :-1]) @ inverse for s in point.scores]
+    # The covariance is proportional to the variances together, which gives the slope by the residual one.
+    rest = (covariance - sum(v * slope for v, slope in zip(variances, slopes, strict=False))) / residual
+    return covariance, np.array([*slopes, rest])
+
+
+def _variance_gradient(sums: NestedSums, variances: np.ndarray, reml: bool) -> np.ndarray:
+    residual = variances[-1]
+    point = at(sums, variances[:-1] / residual)
+    traces, squares = _traces(point, reml) / residual, _squares(point) / residual**2
+    df = sums.n - sums.rank if reml else sums.n
+    own_trace = (df - float(variances[:-1] @ traces)) / residual
+    own_square = (point.rss / residual - float(variances[:-1] @ squares)) / residual
+    return np.r_[traces - squares, own_trace - own_square]
+
+
+def _traces(point: Point, reml: bool) -> np.ndarray:
+    if not reml:
+        return point.traces
+    inverse = np.linalg.inv(point.inner)
+    lost = [float(np.einsum("ij,ji->", inverse, s[:, :-1].T @ s[:, :-1])) for s in point.scores]
+    return point.traces - np.array(lost)
+
+
+def _squares(point: Point) -> np.ndarray:
+    return np.array([float(s[:, -1] @ s[:, -1]) for s in point.scores])
