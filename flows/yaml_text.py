@@ -21,7 +21,10 @@ MAX_NODES = 200_000
 
 _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
-_PLAIN = "tag:yaml.org,2002:"
+_KINDS = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def parse_yaml(text: str) -> YamlText:
         return _failed(found, None, f"this is not YAML: {str(error).splitlines()[0]}", _ADVICE)
     except RecursionError:
         return _failed(found, None, "the file is nested too deeply", "settings need no more than ten levels")
-    if node is None:
+    if node is None or node.tag == _NULL:
         return _failed(found, 1, "the file is empty", "write its settings, or copy them from `alliance init`")
     try:
         found.data = _Builder(found).build(node, (), ())
@@ -116,7 +119,7 @@ class _Builder:
         if self._count > MAX_NODES or id(node) in around:
             raise _TooLarge
         self._found.lines.setdefault(path, node.start_mark.line + 1)
-        if not node.tag.startswith(_PLAIN):
+        if node.tag not in _KINDS:
             self._note(node, path, f"the tag {node.tag} has no meaning here", "take it out")
             return None
         if isinstance(node, yaml.MappingNode):
