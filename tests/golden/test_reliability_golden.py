@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.components import find_components
 from analysis.general_factor import schmid_leiman
 from analysis.omega import omega, one_factor_omega
-from analysis.reliability import item_statistics
+from analysis.reliability import alpha, item_statistics
 from analysis.solution import Solution
 
 SCALES = ("A", "C", "E", "N", "O")
@@ -27,14 +28,14 @@ def _keyed(scale: str, case: str) -> pd.DataFrame:
 def test_alpha_equals_psych(scale: str, case: str) -> None:
     reference = golden.load("05_reliability")[scale][case]
     frame = _keyed(scale, case)
-    alpha, items = item_statistics(frame, list(frame.columns))
-    assert alpha.n == len(frame) if case == "complete" else alpha.n <= reference["n"]
-    np.testing.assert_allclose(alpha.raw, reference["alpha_raw"], atol=1e-10)
-    np.testing.assert_allclose(alpha.standardised, reference["alpha_std"], atol=1e-10)
-    np.testing.assert_allclose(alpha.average_correlation, reference["average_r"], atol=1e-10)
-    np.testing.assert_allclose(alpha.raw_if_deleted, reference["alpha_drop"]["raw_alpha"], atol=1e-10)
-    np.testing.assert_allclose(alpha.standardised_if_deleted, reference["alpha_drop"]["std.alpha"], atol=1e-10)
-    np.testing.assert_allclose(alpha.item_rest, reference["item_stats"]["r.drop"], atol=1e-10)
+    found, items = item_statistics(frame, list(frame.columns))
+    assert found.n == len(frame) if case == "complete" else found.n <= reference["n"]
+    np.testing.assert_allclose(found.raw, reference["alpha_raw"], atol=1e-10)
+    np.testing.assert_allclose(found.standardised, reference["alpha_std"], atol=1e-10)
+    np.testing.assert_allclose(found.average_correlation, reference["average_r"], atol=1e-10)
+    np.testing.assert_allclose(found.raw_if_deleted, reference["alpha_drop"]["raw_alpha"], atol=1e-10)
+    np.testing.assert_allclose(found.standardised_if_deleted, reference["alpha_drop"]["std.alpha"], atol=1e-10)
+    np.testing.assert_allclose(found.item_rest, reference["item_stats"]["r.drop"], atol=1e-10)
     np.testing.assert_allclose(items["mean"], reference["item_stats"]["mean"], atol=1e-10)
     np.testing.assert_allclose(items["sd"], reference["item_stats"]["sd"], atol=1e-10)
     np.testing.assert_array_equal(items["n"], reference["item_stats"]["n"])
@@ -44,9 +45,9 @@ def test_alpha_equals_psych(scale: str, case: str) -> None:
 def test_feldt_interval_and_error_equal_psych(scale: str) -> None:
     reference = golden.load("05_reliability")[scale]["complete"]
     frame = _keyed(scale, "complete")
-    alpha, _ = item_statistics(frame, list(frame.columns))
-    np.testing.assert_allclose([alpha.lower, alpha.upper], reference["alpha_ci_feldt95"], atol=1e-10)
-    np.testing.assert_allclose(alpha.se, reference["ase"], atol=1e-10)
+    found, _ = item_statistics(frame, list(frame.columns))
+    np.testing.assert_allclose([found.lower, found.upper], reference["alpha_ci_feldt95"], atol=1e-10)
+    np.testing.assert_allclose(found.se, reference["ase"], atol=1e-10)
 
 
 @pytest.mark.parametrize(("scale", "case"), CASES)
@@ -86,3 +87,29 @@ def test_schmid_leiman_and_omega_equal_psych(name: str) -> None:
     groups = golden.matrix(reference["omega_group"])
     np.testing.assert_allclose(found.groups[["total", "general", "group"]], groups, atol=1e-5)
     assert found.groups["factor"].tolist() == ["general", *[str(i + 1) for i in range(len(groups) - 1)]]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_ordinal_alpha_and_omega_from_polychoric_correlations(scale: str) -> None:
+    reference = golden.load("05_reliability")[scale]["ordinal"]
+    polychoric = golden.matrix(reference["polychoric"])
+    items = list(polychoric.columns)
+    np.testing.assert_allclose(alpha(polychoric.to_numpy(), 2436, items).raw, reference["ordinal_alpha"], atol=1e-10)
+    found = one_factor_omega(polychoric.to_numpy(), tuple(items))
+    np.testing.assert_allclose(found.model, reference["ordinal_omega_1factor"], atol=1e-5)
+
+
+def test_omega_of_our_own_solutions_equals_psych() -> None:
+    """The whole way: our extraction and rotation, then Schmid-Leiman; psych turns negative items round as we do."""
+    keyed = pd.concat([_keyed(scale, "complete") for scale in SCALES], axis=1)
+    cases = {
+        "all25_omega5": (keyed.corr(), len(keyed), 5),
+        "omega_harman74": (golden.correlation("harman74_cor"), 145, 4),
+        "omega_thurstone": (golden.correlation("thurstone_cor"), 213, 3),
+    }
+    for name, (correlation, n, k) in cases.items():
+        reference = golden.load("05_reliability")[name]
+        found = omega(find_components(correlation, n, n_components=k))
+        np.testing.assert_allclose(found.hierarchical, reference["omega_h"], atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(found.total, reference["omega_tot"], atol=1e-3, err_msg=name)
+        np.testing.assert_allclose(found.explained_common_variance, reference["ECV"]["g"], atol=1e-3, err_msg=name)

@@ -45,3 +45,34 @@ def test_validity_of_ten_berge_scores_is_psychs_r2() -> None:
     for rotation in ("oblimin", "varimax"):
         reference = golden.vector(golden.load("02_factor_scores")[rotation]["tenBerge"]["R2"])
         np.testing.assert_allclose(score_weights(_solution(rotation), "ten_berge").validity, reference, atol=1e-9)
+
+
+def test_missing_answers_differ_from_psych_by_definition() -> None:
+    """psych gives a row with any missing item no score (or imputes a median); we give the conditional expectation.
+
+    Rows that are complete must agree; the others must be scored here and lie near psych's imputed scores.
+    """
+    reference = golden.load("02_factor_scores")["missing_data"]
+    loadings = golden.matrix(reference["default"]["loadings"])
+    phi = golden.matrix(reference["default"]["Phi"]).to_numpy()
+    pattern = loadings.to_numpy()
+    correlation = golden.correlation("bfi_pairwise_pearson_cor").to_numpy()
+    solution = Solution(
+        tuple(loadings.index), correlation, 2800, "minres", "oblimin", pattern, phi,
+        1 - np.diag(pattern @ phi @ pattern.T), "ok", (),
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        score_weights(solution).weights, golden.matrix(reference["default"]["weights"]), atol=1e-9
+    )
+    data = golden.data("bfi")
+    found = component_scores(data, solution)
+    complete = data[list(solution.items)].notna().all(axis=1).to_numpy()
+    assert (~complete).sum() == reference["default"]["n_na_rows"]
+    psych = golden.matrix(reference["default"]["scores_first40"]).to_numpy()
+    first = complete[:40]
+    np.testing.assert_allclose(found.scores[:40][first], psych[first], atol=1e-9)
+    assert np.isnan(psych[~first]).all()
+    assert np.isfinite(found.scores[~complete]).all()
+    spread = found.scores[complete].std(axis=0)
+    assert (found.scores[~complete].std(axis=0) < 1.1 * spread).all()
+    assert (found.determinacy[~complete] <= found.determinacy[complete][0] + 1e-12).all()

@@ -64,9 +64,8 @@ def test_order_sign_and_names_do_not_matter(seed: int, k: int) -> None:
     ), SCALES)  # fmt: skip
     rows, columns, signs = rng.permutation(15), rng.permutation(k), rng.choice([-1.0, 1.0], k)
     items = [item_names(15)[row] for row in rows]
-    moved = Solution(
-        tuple(items), np.eye(15), 100, "minres", "none", pattern[rows][:, columns] * signs, phi, np.full(15, 0.5), "ok", ()
-    )
+    turned = pattern[rows][:, columns] * signs
+    moved = Solution(tuple(items), np.eye(15), 100, "minres", "none", turned, phi, np.full(15, 0.5), "ok", ())
     other = correspondence(moved, {item: f"scale {SCALES[item]}" for item in items})
     left, right = base.to_frame()["estimate"], other.to_frame()["estimate"]
     kept = ~left.index.isin(left.index[base.to_frame()["measure"] == "majority_components"])

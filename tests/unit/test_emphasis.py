@@ -42,7 +42,8 @@ def test_planted_differences_are_found() -> None:
 def test_equal_raters_differ_about_as_often_as_the_level_says() -> None:
     low = []
     for seed in range(40):
-        found = emphasis(_rater(seed, 0.7, 0, 80), _rater(seed + 500, 0.7, 0, 80), THEMES, RANGES, seed=1, replicates=80)
+        client, therapist = _rater(seed, 0.7, 0, 80), _rater(seed + 500, 0.7, 0, 80)
+        found = emphasis(client, therapist, THEMES, RANGES, seed=1, replicates=80)
         low.append(found.to_frame()["p_value"] < 0.05)
     assert np.mean(low) < 0.12
 
