@@ -158,6 +158,13 @@ def cluster_robust(fit: LeastSquares, codes: np.ndarray, n_clusters: int, kind: 
     return ClusterRobust(kind, vcov, df, gram, spread, fit.to_coefficients)
 
 
+def contrast_df(covariance: CoefficientCovariance, contrast: np.ndarray) -> float:
+    """Degrees of freedom to test a combination (k,) of coefficients with: Satterthwaite's if cluster-robust."""
+    if isinstance(covariance, ClusterRobust):
+        return _satterthwaite(covariance.gram, covariance.spread, contrast @ covariance.to_coefficients)
+    return float(covariance.df[0])
+
+
 def wald_htz(
     covariance: ClusterRobust, coefficients: np.ndarray, terms: list[int]
 ) -> tuple[float, float, float, float]:

@@ -32,7 +32,9 @@ def test_known_heterogeneity_is_found_and_covered() -> None:
         tau2.append(found.tau2)
         tau_hits += found.tau2_ci_lower <= 0.04 <= found.tau2_ci_upper
     assert np.mean(tau2) == pytest.approx(0.04, abs=0.006)
-    assert 0.925 < hits / trials < 0.975 and 0.9 < predicted / trials < 0.98 and 0.92 < tau_hits / trials < 0.98
+    assert 0.925 < hits / trials < 0.975 and 0.925 < tau_hits / trials < 0.975
+    # Too narrow for few sites, as the docstring of pool says.
+    assert 0.84 < predicted / trials < 0.91
 
 
 def test_one_site_gives_its_own_effect_and_nobody_gives_none() -> None:
