@@ -67,7 +67,7 @@ def insert_layout(connection: duckdb.DuckDBPyConnection, n_sites: int) -> int:
     n_columns = len(KEY_COLUMNS) + sum(counts.values())
     for rule, instrument in enumerate(INSTRUMENTS, start=1):
         connection.execute(
-            "INSERT INTO raw.layout_rules SELECT ?, instrument_id, 0, '.', min_value, max_value, step, FALSE"
+            "INSERT INTO raw.layout_rules SELECT ?, instrument_id, 0, '.', min_value, max_value, step, FALSE, FALSE"
             " FROM raw.codebook_instruments WHERE instrument_id = ?", [rule, instrument])
         connection.execute("INSERT INTO raw.layout_missing VALUES (?, 'n/a', 'no answer')", [rule])
     for site in range(1, n_sites + 1):

@@ -1,0 +1,37 @@
+{#-
+  Primary keys of the large tables are added once the rows are in: building the index in one sorted pass takes half
+  the time of growing it row by row. A model asks for this with `+meta: {primary_key_after_load: true}`; its yml
+  declares the key as any other. All in the model's own transaction, so a duplicate leaves no table behind.
+-#}
+{% macro duckdb__get_table_columns_and_constraints() -%}
+    {%- if not (config.get("meta") or {}).get("primary_key_after_load", false) -%}
+        {{ return(default__get_table_columns_and_constraints()) }}
+    {%- endif -%}
+    (
+    {%- for column in adapter.render_raw_columns_constraints(raw_columns=model["columns"]) %}
+        {{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+    )
+{%- endmacro %}
+
+{#- Post-hook of such a model. A table that was there before has its key already. -#}
+{% macro add_primary_key() -%}
+    {%- if execute and (config.get("meta") or {}).get("primary_key_after_load", false) -%}
+        {%- set keys = model["constraints"] | selectattr("type", "equalto", "primary_key") | list -%}
+        {%- if keys | length != 1 -%}
+            {{ exceptions.raise_compiler_error(model.name ~ " needs one primary_key constraint on the model") }}
+        {%- endif -%}
+        {%- if not load_cached_relation(this) or not has_primary_key(this) -%}
+alter table {{ this }} add primary key ({{ keys[0].columns | join(", ") }})
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro has_primary_key(relation) -%}
+    {%- set found = run_query(
+        "select 1 from duckdb_constraints() where constraint_type = 'PRIMARY KEY' and database_name = '"
+        ~ relation.database ~ "' and schema_name = '" ~ relation.schema ~ "' and table_name = '"
+        ~ relation.identifier ~ "'"
+    ) -%}
+    {{ return(found.rows | length > 0) }}
+{%- endmacro %}

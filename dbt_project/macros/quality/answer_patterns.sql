@@ -1,0 +1,76 @@
+{#-
+  A form's answers packed into numbers, so that patterns over the order of its items cost one plain aggregation and not
+  a sort of all answers: each item has a place in a word (int_quality_items), and a word is the sum of code * place.
+  A blank is code 0. Unpacking is the database's own affair, hence dispatched.
+-#}
+
+{#- The codes of a form in item order. `words`: SQL expressions, or one expression that is a list of words. -#}
+{% macro answer_codes(words, n_words, bits, codes_per_word) -%}
+    {{ return(adapter.dispatch("answer_codes")(words, n_words, bits, codes_per_word)) }}
+{%- endmacro %}
+
+{% macro duckdb__answer_codes(words, n_words, bits, codes_per_word) -%}
+list_transform(
+    range({{ n_words }} * {{ codes_per_word }}),
+    lambda position: (
+        {%- if words is string %}
+        coalesce({{ words }}[position // {{ codes_per_word }} + 1], 0)
+        {%- else %}
+        case position // {{ codes_per_word }}
+            {%- for word in words %} when {{ loop.index0 }} then coalesce({{ word }}, 0){% endfor %} else 0
+        end
+        {%- endif %}
+        >> ({{ bits }} * (position % {{ codes_per_word }}))
+    ) & ((1 << {{ bits }}) - 1)
+)
+{%- endmacro %}
+
+{#- The longest run of equal codes; blanks are skipped, they neither end nor lengthen a run. -#}
+{% macro longest_run(codes) -%}
+    {{ return(adapter.dispatch("longest_run")(codes)) }}
+{%- endmacro %}
+
+{#- One pass; the state packs longest run, current run and last code into one integer. -#}
+{% macro duckdb__longest_run(codes) -%}
+list_reduce(
+    {{ codes }},
+    lambda state, code: case
+        when code = 0 then state
+        when state % 1000 = code then
+            greatest(state // 1000000, (state // 1000) % 1000 + 1) * 1000000
+            + ((state // 1000) % 1000 + 1) * 1000 + code
+        else greatest(state // 1000000, 1) * 1000000 + 1000 + code
+    end,
+    cast(0 as bigint)
+) // 1000000
+{%- endmacro %}
+
+{#- How often the commonest code occurs. -#}
+{% macro commonest_code_count(codes) -%}
+    {{ return(adapter.dispatch("commonest_code_count")(codes)) }}
+{%- endmacro %}
+
+{% macro duckdb__commonest_code_count(codes) -%}
+{{ longest_run("list_sort(" ~ codes ~ ")") }}
+{%- endmacro %}
+
+{#- The same from counters of 8 bits each, seven to a number: cheap, and enough for most instruments. -#}
+{% macro largest_counter(counters) -%}
+greatest(
+    {%- for counter in counters -%}
+        {%- set is_last = loop.last -%}
+        {%- for place in range(7) %}
+    mod(cast(floor(coalesce({{ counter }}, 0) / {{ 256 ** place }}) as bigint), 256){{ "," if not (loop.last and is_last) }}
+        {%- endfor -%}
+    {%- endfor %}
+)
+{%- endmacro %}
+
+{#- Words of a form that has more of them than the columns hold, in order. -#}
+{% macro words_in_order(words, order_by) -%}
+    {{ return(adapter.dispatch("words_in_order")(words, order_by)) }}
+{%- endmacro %}
+
+{% macro duckdb__words_in_order(words, order_by) -%}
+flatten(list([{{ words | join(", ") }}] order by {{ order_by }}))
+{%- endmacro %}

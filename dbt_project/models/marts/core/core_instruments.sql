@@ -1,0 +1,17 @@
+{{ config(alias="instruments") }}
+
+select
+    instrument_id,
+    name,
+    version,
+    domain,
+    min_value,
+    max_value,
+    step,
+    higher_is,
+    raters,
+    status,
+    source,
+    note,
+    origin
+from {{ source("raw", "codebook_instruments") }}

@@ -1,0 +1,13 @@
+{{ config(alias="items") }}
+
+select
+    item_id,
+    instrument_id,
+    item_number,
+    reverse_keyed,
+    topic,
+    theme,
+    overlaps_outcome,
+    min_value,
+    max_value
+from {{ ref("stg_items") }}

@@ -1,0 +1,9 @@
+{{ config(alias="scale_items") }}
+
+select
+    scale_items.instrument_id,
+    scale_items.scale_id,
+    items.item_id
+from {{ source("raw", "codebook_scale_items") }} as scale_items
+inner join {{ ref("stg_items") }} as items
+    on scale_items.instrument_id = items.instrument_id and scale_items.item_number = items.item_number
