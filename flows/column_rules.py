@@ -59,13 +59,10 @@ def rule_of_target(
 def _score_range(
     codebook: Codebook, instrument_id: str, scale_id: str, shift: float
 ) -> tuple[tuple[float, float], float]:
-    # A sum over n items grows with n, its range and its shift with it. A scale without items is a score of its own.
-    instrument = codebook.instruments[instrument_id]
+    # A sum over n items grows with n, its range and its shift with it.
     scale = next(each for each in codebook.scales(instrument_id) if each.scale_id == scale_id)
     items = {item.item_number: item for item in codebook.items(instrument_id)}
     ranges = [codebook.item_range(items[number]) for number in scale.item_numbers]
-    if not ranges:
-        return (instrument.min_value, instrument.max_value), shift
     if scale.method == "sum":
         return (sum(low for low, _ in ranges), sum(high for _, high in ranges)), shift * len(ranges)
     return (min(low for low, _ in ranges), max(high for _, high in ranges)), shift

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from flows.numbers import as_number, spellings
@@ -48,17 +49,8 @@ def make_rule(
     missing: Mapping[str, str],
 ) -> Rule:
     """A rule in which labels and codes that are numbers are found in every usual spelling (``99``, ``99.0``)."""
-    compared: dict[str, float] = {}
-    for label, value in labels.items():
-        compared.setdefault(label.strip() if case_sensitive else label.strip().lower(), value)
-    codes = {code.strip().lower(): reason for code, reason in missing.items()}
-    for label, value in tuple(compared.items()):
-        for spelling in spellings(label, decimal_mark):
-            compared.setdefault(spelling, value)
-    for code, reason in tuple(codes.items()):
-        for spelling in spellings(code, decimal_mark):
-            if spelling not in compared:
-                codes.setdefault(spelling, reason)
+    given = tuple(labels.items()), tuple(missing.items())
+    compared, codes = _spelled_out(*given, decimal_mark, case_sensitive)
     return Rule(
         instrument_id,
         float(shift),
@@ -67,9 +59,28 @@ def make_rule(
         float(bounds[1]),
         float(step),
         case_sensitive,
-        tuple(sorted(compared.items())),
-        tuple(sorted(codes.items())),
+        compared,
+        codes,
     )
+
+
+# Most columns of a study share a handful of label maps and codes.
+@lru_cache(maxsize=1024)
+def _spelled_out(
+    labels: tuple[tuple[str, float], ...], missing: tuple[tuple[str, str], ...], decimal_mark: str, case_sensitive: bool
+) -> tuple[tuple[tuple[str, float], ...], tuple[tuple[str, str], ...]]:
+    compared: dict[str, float] = {}
+    for label, value in labels:
+        compared.setdefault(label.strip() if case_sensitive else label.strip().lower(), value)
+    codes = {code.strip().lower(): reason for code, reason in missing}
+    for label, value in tuple(compared.items()):
+        for spelling in spellings(label, decimal_mark):
+            compared.setdefault(spelling, value)
+    for code, reason in tuple(codes.items()):
+        for spelling in spellings(code, decimal_mark):
+            if spelling not in compared:
+                codes.setdefault(spelling, reason)
+    return tuple(sorted(compared.items())), tuple(sorted(codes.items()))
 
 
 @dataclass

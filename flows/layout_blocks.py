@@ -313,6 +313,8 @@ def _one_use(uses: list[_ColumnUse]) -> _ColumnUse | None:
     """The role a column is shown with; what the forms that share it do not agree on stays open."""
     if not uses:
         return None
+    if len(uses) == 1:
+        return uses[0]
     first = min(uses, key=lambda use: _ROLE_ORDER.index(use.role))
     same = [use for use in uses if use.role == first.role]
     shown = _ColumnUse(first.role)

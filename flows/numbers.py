@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)")
+_NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)")
 
 
 def as_number(text: str, decimal_mark: str | None = None) -> float | None:
@@ -22,6 +23,7 @@ def as_number(text: str, decimal_mark: str | None = None) -> float | None:
     return float(stripped.replace(",", "."))
 
 
+@lru_cache(maxsize=4096)
 def spellings(code: str, decimal_mark: str) -> tuple[str, ...]:
     """Ways the same code is written by different tools: ``99`` also as ``99.0``, ``+99`` and the reverse.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -82,20 +84,44 @@ def preview(
     layout = resolve_layout(study, codebook, deliveries)
     problems = [*layout.problems, *landing_problems]
     site_ids = sorted({*study.sites, *study.invalid_sites, *(each.site_id for each in problems if each.site_id)})
-    return {site_id: _preview_site(site_id, study, codebook, layout, problems) for site_id in site_ids}
+    tables = _take_apart(layout)
+    return {site_id: _preview_site(site_id, study, codebook, layout, tables, problems) for site_id in site_ids}
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The layout's tables by delivery and by block, taken apart once."""
+
+    columns: dict[int, list[Any]]
+    blocks: dict[int, list[Any]]
+    bound: dict[int, list[Any]]
+
+
+def _take_apart(layout: Layout) -> _Tables:
+    found = _Tables(defaultdict(list), defaultdict(list), defaultdict(list))
+    by_key: tuple[tuple[str, str, dict[int, list[Any]]], ...] = (
+        ("layout_columns", "delivery_number", found.columns),
+        ("layout_blocks", "delivery_number", found.blocks),
+        ("layout_bindings", "block_id", found.bound),
+        ("layout_item_codes", "block_id", found.bound),
+    )
+    for table, key, rows in by_key:
+        for row in layout.frames[table].itertuples():
+            rows[getattr(row, key)].append(row)
+    return found
 
 
 def _preview_site(
-    site_id: str, study: Study, codebook: Codebook, layout: Layout, problems: Sequence[Problem]
+    site_id: str, study: Study, codebook: Codebook, layout: Layout, tables: _Tables, problems: Sequence[Problem]
 ) -> SitePreview:
     site = study.sites.get(site_id)
     own = [each for each in layout.deliveries if each.header.site_id == site_id]
     files = tuple(
-        _preview_file(each.header, each.file.name, each.is_current, codebook, layout)
+        _preview_file(each.header, each.file.name, each.is_current, codebook, tables)
         for each in sorted(own, key=lambda delivery: (delivery.file.name, delivery.delivery_rank))
     )
     files += tuple(
-        _preview_file(header, header.file_spec, False, codebook, layout)
+        _preview_file(header, header.file_spec, False, codebook, tables)
         for header in layout.uncovered
         if header.site_id == site_id and site is not None
     )
@@ -111,53 +137,43 @@ def _preview_site(
 
 
 def _preview_file(
-    header: DeliveryHeader, file_spec: str, is_current: bool, codebook: Codebook, layout: Layout
+    header: DeliveryHeader, file_spec: str, is_current: bool, codebook: Codebook, tables: _Tables
 ) -> FilePreview:
-    blocks = layout.frames["layout_blocks"]
-    columns = layout.frames["layout_columns"]
-    own = columns[columns["delivery_number"] == header.delivery_number]
-    named = {
-        role: tuple(
-            clean_column_name(str(column.column_name)) or f"column {column.column_number} without a name"
-            for column in own[own["role"] == role].itertuples()
-        )
-        for role in ("unmapped", "ignored", "free_text")
-    }
+    named: dict[str, list[str]] = {"unmapped": [], "ignored": [], "free_text": []}
+    for column in tables.columns[header.delivery_number]:
+        if column.role in named:
+            name = clean_column_name(str(column.column_name))
+            named[column.role].append(name or f"column {column.column_number} without a name")
     return FilePreview(
         file_spec,
         header.file_name,
         header.delivery_number,
         is_current,
-        tuple(
-            _preview_form(block, codebook, layout)
-            for _, block in blocks[blocks["delivery_number"] == header.delivery_number].iterrows()
-        ),
-        named["unmapped"],
-        named["ignored"],
-        named["free_text"],
+        tuple(_preview_form(block, codebook, tables) for block in tables.blocks[header.delivery_number]),
+        tuple(named["unmapped"]),
+        tuple(named["ignored"]),
+        tuple(named["free_text"]),
     )
 
 
-def _preview_form(block: pd.Series, codebook: Codebook, layout: Layout) -> FormPreview:
-    table = layout.frames["layout_item_codes" if block["shape"] == "long" else "layout_bindings"]
-    bound = table[table["block_id"] == block["block_id"]]
-    instrument_id = str(block["instrument_id"])
+def _preview_form(block: Any, codebook: Codebook, tables: _Tables) -> FormPreview:
+    bound = tables.bound[block.block_id]
     return FormPreview(
-        instrument_id,
-        "by column" if pd.isna(block["rater"]) else str(block["rater"]),
-        str(block["phase"]),
+        block.instrument_id,
+        "by column" if pd.isna(block.rater) else block.rater,
+        block.phase,
         _session(block),
-        str(block["orientation"]),
-        tuple(sorted(int(number) for number in bound["item_number"].dropna())),
-        len(codebook.items(instrument_id)),
-        tuple(sorted(str(scale) for scale in bound["scale_id"].dropna())),
-        bool(pd.notna(block["filter_column"])),
+        block.orientation,
+        tuple(sorted(int(each.item_number) for each in bound if pd.notna(each.item_number))),
+        len(codebook.items(block.instrument_id)),
+        tuple(sorted(each.scale_id for each in bound if pd.notna(each.scale_id))),
+        bool(pd.notna(block.filter_column)),
     )
 
 
-def _session(block: pd.Series) -> str:
-    if pd.notna(block["session"]):
-        return str(block["session"])
-    if pd.notna(block["session_column"]):
+def _session(block: Any) -> str:
+    if pd.notna(block.session):
+        return str(block.session)
+    if pd.notna(block.session_column):
         return "by column"
-    return "by date" if block["phase"] == "therapy" else str(block["phase"])
+    return "by date" if block.phase == "therapy" else str(block.phase)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,9 +92,18 @@ def _load_codebook(paths: StudyPaths, problems: list[ConfigurationProblem]) -> C
     try:
         return load_codebook(paths.codebook_dir)
     except CodebookError as error:
-        advice = "see docs/reference/codebook.md for the columns of these files"
-        problems += [ConfigurationProblem("codebook", None, "", each, advice) for each in error.problems]
+        problems += [_codebook_problem(each) for each in error.problems]
         return None
+
+
+def _codebook_problem(sentence: str) -> ConfigurationProblem:
+    # The codebook says its places in one sentence: "codebook/items.csv, line 2, column theme: ...".
+    advice = "see docs/reference/codebook.md for what these files hold"
+    found = re.match(r"([^,:]+\.csv)(?:, line (\d+))?(?:, column ([^:]+))?: (.+)", sentence, re.DOTALL)
+    if found is None:
+        return ConfigurationProblem("codebook", None, "", sentence, advice)
+    file, line, column, message = found.groups()
+    return ConfigurationProblem(file, int(line) if line else None, column or "", message.rstrip("."), advice)
 
 
 def _load_settings(
