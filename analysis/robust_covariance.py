@@ -166,17 +166,19 @@ def contrast_df(covariance: CoefficientCovariance, contrast: np.ndarray) -> floa
 
 
 def wald_htz(
-    covariance: ClusterRobust, coefficients: np.ndarray, terms: list[int]
+    covariance: ClusterRobust, coefficients: np.ndarray, terms: list[int], contrasts: np.ndarray | None = None
 ) -> tuple[float, float, float, float]:
     """Are all of these coefficients zero? Approximate Hotelling test (HTZ): F, df1, df2 and p.
 
-    ``coefficients`` (k,) and ``terms`` index them. NaN when the covariance of the terms is singular or the degrees of
-    freedom are too few. Source: Pustejovsky & Tipton 2018, JBES 36(4):672-683, eq. 11-13.
+    ``terms`` index the ``coefficients`` (k,); with ``contrasts`` (q, number of terms) it tests these combinations of
+    them. NaN when the covariance of the terms is singular or the degrees of freedom are too few.
+    Source: Pustejovsky & Tipton 2018, JBES 36(4):672-683, eq. 11-13.
     """
-    size = len(terms)
+    combine = np.eye(len(terms)) if contrasts is None else contrasts
+    size = len(combine)
     nothing = (np.nan, float(size), np.nan, np.nan)
-    maps = covariance.to_coefficients[terms]
-    vcov = covariance.vcov[np.ix_(terms, terms)]
+    maps = combine @ covariance.to_coefficients[terms]
+    vcov = combine @ covariance.vcov[np.ix_(terms, terms)] @ combine.T
     model = maps @ maps.T
     if size == 0 or not np.isfinite(vcov).all():
         return nothing
@@ -186,7 +188,7 @@ def wald_htz(
     white = (vectors / np.sqrt(values)).T @ maps
     total = _htz_variance(covariance.gram, covariance.spread, white)
     eta = size * (size + 1) / total if total > 0 else np.nan
-    estimate = coefficients[terms]
+    estimate = combine @ coefficients[terms]
     q = float(estimate @ np.linalg.solve(vcov, estimate))
     df2 = eta - size + 1
     if not df2 > 0:
