@@ -1,0 +1,184 @@
+{{ config(
+    materialized="incremental",
+    incremental_strategy="replace_changed_sites",
+    meta={"primary_key_after_load": true},
+    post_hook="{{ add_primary_key() }}"
+) }}
+{%- set columns_of_words = ["word_0", "word_1", "word_2", "word_3"] %}
+
+with answers as (
+    select
+        responses.form_id,
+        responses.value,
+        responses.keyed_value,
+        items.reverse_keyed,
+        items.place,
+        items.bits,
+        items.codes_per_word,
+        cast(floor(items.word_number / 4) as integer) as segment,
+        mod(items.word_number, 4) as word_in_segment,
+        cast(round((responses.value - items.min_value) / items.unit) as bigint) + 1 as code,
+        cast(
+            power(256, mod(cast(round((responses.value - items.min_value) / items.unit) as bigint), 7)) as bigint
+        ) as counter
+    from {{ ref("item_responses") }} as responses
+    inner join {{ ref("int_quality_items") }} as items on responses.item_id = items.item_id
+    where
+        responses.value is not null
+        and responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+),
+
+-- a segment is as many items as four words hold (60, or 28 of many categories): nearly every form has one segment only
+segments as (
+    select
+        form_id,
+        segment,
+        max(bits) as bits,
+        max(codes_per_word) as codes_per_word,
+        max(word_in_segment) + 1 as n_words,
+        {%- for word in columns_of_words %}
+        cast(sum(case when word_in_segment = {{ loop.index0 }} then code * place end) as bigint) as {{ word }},
+        {%- endfor %}
+        cast(sum(case when code <= 7 then counter end) as bigint) as low_counters,
+        cast(sum(case when code between 8 and 14 then counter end) as bigint) as high_counters,
+        count(*) as n_answered,
+        sum(value) as sum_value,
+        sum(value * value) as sum_square,
+        sum(keyed_value) as sum_keyed,
+        min(value) as lowest,
+        max(value) as highest,
+        sum(case when reverse_keyed then 1 else 0 end) as n_reversed
+    from answers
+    group by form_id, segment
+),
+
+segments_with_text as (
+    select
+        *,
+        cast(segment as varchar)
+        {%- for word in columns_of_words %}
+        || '-' || cast(coalesce({{ word }}, 0) as varchar)
+        {%- endfor %} as key_text
+    from segments
+),
+
+long_forms as (
+    select
+        form_id,
+        max(bits) as bits,
+        max(codes_per_word) as codes_per_word,
+        {{ words_in_order(columns_of_words, "segment") }} as words,
+        count(*) * 4 as n_words,
+        {{ dbt.listagg("key_text", "' '", "order by segment") }} as key_text,
+        sum(low_counters) as low_counters,
+        sum(high_counters) as high_counters,
+        sum(n_answered) as n_answered,
+        sum(sum_value) as sum_value,
+        sum(sum_square) as sum_square,
+        sum(sum_keyed) as sum_keyed,
+        min(lowest) as lowest,
+        max(highest) as highest,
+        sum(n_reversed) as n_reversed
+    from segments_with_text
+    where form_id in (select form_id from segments_with_text where segment > 0)
+    group by form_id
+),
+
+whole_forms as (
+    select
+        form_id,
+        bits,
+        {{ answer_codes(columns_of_words, "n_words", "bits", "codes_per_word") }} as codes,
+        key_text,
+        low_counters,
+        high_counters,
+        n_answered,
+        sum_value,
+        sum_square,
+        sum_keyed,
+        lowest,
+        highest,
+        n_reversed
+    from segments_with_text
+    where form_id not in (select form_id from long_forms)
+    union all
+    select
+        form_id,
+        bits,
+        {{ answer_codes("words", "n_words", "bits", "codes_per_word") }} as codes,
+        key_text,
+        low_counters,
+        high_counters,
+        n_answered,
+        sum_value,
+        sum_square,
+        sum_keyed,
+        lowest,
+        highest,
+        n_reversed
+    from long_forms
+),
+
+statistics as (
+    select
+        form_id,
+        key_text,
+        n_answered,
+        sum_keyed / n_answered as mean_keyed,
+        {{ longest_run("codes") }} as longest_run,
+        case
+            when bits = 4 then {{ largest_counter(["low_counters", "high_counters"]) }}
+            else {{ commonest_code_count("codes") }}
+        end as n_commonest,
+        case
+            when n_answered < 2 then null
+            when lowest = highest then 0
+            else sqrt(greatest(sum_square - sum_value * sum_value / n_answered, 0) / (n_answered - 1))
+        end as sd,
+        lowest = highest as is_flat,
+        case when n_reversed > 0 and n_reversed < n_answered then lowest = highest end as same_answer_across_reversed
+    from whole_forms
+),
+
+judged as (
+    select
+        forms.form_id,
+        forms.site_id,
+        forms.instrument_id,
+        forms.rater,
+        statistics.n_answered,
+        statistics.longest_run,
+        statistics.n_commonest,
+        statistics.sd,
+        statistics.mean_keyed,
+        statistics.same_answer_across_reversed,
+        {{ text_key("forms.instrument_id || ' ' || statistics.key_text") }} as answers_key,
+        coalesce(statistics.same_answer_across_reversed, false) as straight_lining,
+        statistics.is_flat and statistics.n_answered >= {{ var("flat_form_items", 6) }} as flat,
+        statistics.longest_run >= {{ var("long_run_items", 10) }}
+        and statistics.longest_run >= {{ var("long_run_share", 0.67) }} * statistics.n_answered as long_run
+    from statistics
+    inner join {{ ref("forms") }} as forms on statistics.form_id = forms.form_id
+)
+
+select
+    form_id,
+    site_id,
+    instrument_id,
+    rater,
+    cast(n_answered as integer) as n_answered,
+    cast(longest_run as integer) as longest_run,
+    cast(n_commonest as double) / n_answered as share_modal,
+    cast(sd as double) as sd,
+    cast(mean_keyed as double) as mean_keyed,
+    same_answer_across_reversed,
+    answers_key,
+    straight_lining or flat or long_run as flagged,
+    nullif(
+        trim(
+            case when straight_lining then 'straight_lining ' else '' end
+            || case when flat then 'flat ' else '' end
+            || case when long_run then 'long_run' else '' end
+        ), ''
+    ) as flags
+from judged
