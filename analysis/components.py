@@ -49,6 +49,7 @@ def find_components(
     lower_bound: float = LOWER_BOUND,
     smooth: bool = True,
     tolerance: float = 1e-9,
+    max_iterations: int | None = None,
 ) -> Solution:
     """Extract and rotate ``n_components`` from ``correlation`` (p, p) of ``n`` rows.
 
@@ -56,7 +57,8 @@ def find_components(
     ``components``. ``rotation``: a name of :data:`analysis.rotation.ROTATIONS`, with ``gamma`` (oblimin), ``power``
     (promax), ``delta`` (geomin) and ``target`` (p, m; NaN cells are free). ``random_starts`` and ``seed``: see
     :func:`analysis.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An indefinite matrix is
-    smoothed unless ``smooth`` is False.
+    smoothed unless ``smooth`` is False. ``tolerance`` and ``max_iterations`` are those of
+    :func:`analysis.extraction.extract`: 1e-3 and 50 give the loadings of psych's ``pa``, which stops early.
 
     Columns are ordered by variance explained and signed by their sum, except after a target rotation, where they
     stay in the target's order and sign. The status is the most serious of: ``local_minima`` (the identity start did
@@ -85,7 +87,9 @@ def find_components(
     matrix = _conditioned(matrix, names, extraction, smooth, notes)
     if rows <= len(names):
         notes.add(Status.TOO_FEW_ROWS, f"{rows:g} rows for {len(names)} items; more rows than items are needed.")
-    found = extract(matrix, n_components, extraction, lower_bound=lower_bound, tolerance=tolerance)
+    found = extract(
+        matrix, n_components, extraction, lower_bound=lower_bound, tolerance=tolerance, max_iterations=max_iterations
+    )
     if extraction != "components" and degrees_of_freedom(len(names), n_components) < 0:
         notes.add(
             Status.UNDERIDENTIFIED,

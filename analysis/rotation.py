@@ -101,7 +101,7 @@ class RotationSettings:
     power: float = 4.0
     delta: float = 0.01
     target: np.ndarray | None = None
-    tolerance: float = 1e-7
+    tolerance: float = 1e-8
     max_iterations: int = 2000
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 from analysis.status import AnalysisError, Status, most_serious
 
@@ -105,11 +105,37 @@ def suitability(correlation: np.ndarray, n: float | None, items: tuple[str, ...]
         bartlett_chi2=float(chi2) if usable else np.nan,
         bartlett_df=df,
         bartlett_p=float(stats.chi2.sf(chi2, df)) if usable else np.nan,
-        bartlett_log_p=float(stats.chi2.logsf(chi2, df)) if usable else np.nan,
+        bartlett_log_p=log_chi2_tail(float(chi2), df) if usable else np.nan,
         rows_per_item=rows / size,
         status=most_serious(statuses).value,
         warnings=tuple(sentences),
     )
+
+
+def log_chi2_tail(chi2: float, df: int) -> float:
+    """Natural logarithm of the upper tail of chi-square, also where the tail itself underflows.
+
+    Beyond that point the continued fraction of the incomplete gamma function (Lentz's method) is used.
+
+    >>> round(log_chi2_tail(10.0, 3), 6), round(log_chi2_tail(20000.0, 300), 4)
+    (-3.986416, -9227.6537)
+    """
+    tail = float(stats.chi2.sf(chi2, df))
+    if tail > 1e-290:
+        return float(np.log(tail))
+    a, x = df / 2, chi2 / 2
+    b = x + 1 - a
+    c, d = 1e300, 1 / b
+    fraction = d
+    for step in range(1, 10000):
+        numerator = -step * (step - a)
+        b += 2
+        d = 1 / (numerator * d + b)
+        c = b + numerator / c
+        fraction *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return float(-x + a * np.log(x) - special.gammaln(a) + np.log(fraction))
 
 
 def _adequacy(matrix: np.ndarray, inverse: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
