@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 import pandas as pd
 
@@ -58,8 +56,8 @@ def resolve_layout(
 
     ``refresh_settings`` are rows of ``study_settings`` that only the refresh knows: refresh_id, refreshed_at,
     code_version, today. Nothing raises for a header that does not fit: the forms concerned are left out and
-    ``Layout.problems`` says so. A delivery whose file entry is gone from its site file is covered by the one entry
-    whose pattern fits its name, if there is exactly one; else all its columns are ``unmapped``.
+    ``Layout.problems`` says so. A delivery whose file entry is gone from its site file has ``unmapped`` columns only;
+    landing has moved it to another entry before, where one fits its name.
     """
     rows = LayoutRows()
     _add_study(study, refresh_settings or {}, rows)
@@ -146,18 +144,7 @@ def _delivered_on(header: DeliveryHeader, file: FileSettings) -> dt.date | None:
 
 
 def _file_of(header: DeliveryHeader, site: SiteSettings) -> FileSettings | None:
-    named = next((file for file in site.files if file.name == header.file_spec), None)
-    if named is not None:
-        return named
-    fitting = [file for file in site.files if _fits(header.file_name, file.pattern)]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _fits(file_name: str, pattern: str) -> bool:
-    names, parts = PurePosixPath(file_name).parts, PurePosixPath(pattern).parts
-    if "**" in parts:
-        return PurePosixPath(file_name).match(pattern)
-    return len(names) == len(parts) and all(fnmatchcase(name, part) for name, part in zip(names, parts, strict=True))
+    return next((file for file in site.files if file.name == header.file_spec), None)
 
 
 def _note_name(delivery: Delivery, site_file: str, rows: LayoutRows) -> None:

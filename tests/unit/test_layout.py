@@ -271,17 +271,15 @@ def test_newest_full_export_is_current(tmp_path: Path) -> None:
     assert (problem.file_name, problem.severity) == ("r_undated.csv", "warning")
 
 
-def test_delivery_of_an_entry_that_was_renamed_or_removed(tmp_path: Path) -> None:
-    study = study_of(tmp_path, file_entry(WAI, pattern='"a*.csv"'))
+def test_delivery_of_an_entry_that_is_gone(tmp_path: Path) -> None:
     names = ["id", "session", *wai_columns()]
-    renamed, removed = header(names, 1, spec="old", file="a1.csv"), header(names, 2, spec="old", file="b.csv")
-    layout = layout_of(study, renamed, removed)
-    assert rows(layout.frames["layout_blocks"], "delivery_number", "file_spec") == [(1, "ratings")]
+    removed = header(names, spec="old", file="b.csv")
+    layout = layout_of(study_of(tmp_path, file_entry(WAI)), removed)
     problem = found(layout.problems)["file_entry_gone"]
     assert (problem.file_name, problem.severity) == ("b.csv", "warning")
     assert layout.uncovered == (removed,)
-    own = layout.frames["layout_columns"].query("delivery_number == 2")
-    assert set(own["role"]) == {"unmapped"}
+    assert layout.frames["layout_blocks"].empty
+    assert layout.frames["layout_columns"]["role"].tolist() == ["unmapped"] * 14
 
 
 def test_invalid_site_is_a_critical_problem_and_its_deliveries_stay_unmapped(tmp_path: Path) -> None:
