@@ -151,7 +151,6 @@ _NEW_IDS = f"""
     from ids
     anti join raw.pseudonyms using (site_id, kind, local_id)
     where local_id <> ''
-    order by all
 """
 
 

@@ -21,6 +21,7 @@ from flows.problems import Problem
 SEPARATOR = "\x1f"
 
 BATCH = pa.schema([("row_number", pa.int32()), ("packed", pa.large_string()), ("listed", pa.list_(pa.large_string()))])
+_SEPARATOR = pa.scalar(SEPARATOR, pa.large_string())
 _FLUSH_CHARACTERS = 8_000_000
 _FLUSH_RECORDS = 50_000
 
@@ -90,7 +91,7 @@ class PackingSink:
                 self.add(first_row_number + offset, list(cells))
             return
         self.flush()
-        packed = arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, SEPARATOR)
+        packed = arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, _SEPARATOR)
         numbers = pa.array(range(first_row_number, first_row_number + n), pa.int32())
         self._write(pa.table([numbers, packed, pa.nulls(n, BATCH.field("listed").type)], schema=BATCH))
 

@@ -23,9 +23,8 @@ LASTING: dict[str, str] = {
         missing_values varchar, primary key (delivery_number, column_number)""",
     # No index: a file lands whole or not at all, and an index over every record would cost more than the records.
     "stored_records": "delivery_number integer, row_number integer, packed varchar, listed varchar[]",
-    "pseudonyms": """
-        site_id varchar, kind varchar, local_id varchar, pseudonym varchar not null,
-        primary key (site_id, kind, local_id)""",
+    # Unique by (site_id, kind, local_id): only ids that are not there are added. An index would double the time.
+    "pseudonyms": "site_id varchar, kind varchar, local_id varchar, pseudonym varchar not null",
     "landing_problems": """
         refresh_id varchar, site_id varchar, file_name varchar, row_number integer, column_name varchar,
         problem varchar, message varchar, action varchar, severity varchar, noted_at timestamp""",

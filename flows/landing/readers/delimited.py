@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,8 +94,8 @@ class Rows:
         return row
 
     def _parse(self) -> Iterator[list[str]]:
-        # The limit is the process's; raising it harms nobody, and a cell too long to keep must be read to be cut.
-        csv.field_size_limit(max(csv.field_size_limit(), min(self._limits.max_record_bytes, sys.maxsize)))
+        # The limit is the process's; a cell too long to keep must still be read to be cut out.
+        csv.field_size_limit(self._limits.max_record_bytes)
         dialect = self._dialect
         try:
             with self._path.open(encoding=dialect.codec, newline="") as text:

@@ -5,6 +5,7 @@ Nested columns (lists, structs) become JSON text and are told: an answer does no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -46,21 +47,13 @@ class ParquetReader:
         if not source.path.stat().st_size:
             raise refuse_empty()
         n_rows = 0
-        try:
-            with pq.ParquetFile(source.path) as file:
-                schema = file.schema_arrow
-                columns = named_columns(source, schema.names)
-                free_text = source.free_text(columns)
-                sink.begin(columns, free_text)
-                for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                    sink.add_columns(n_rows + 1, [_texts(column) for column in batch.columns])
-                    n_rows += batch.num_rows
-        except (pa.ArrowException, OSError, UnicodeError):
-            raise FileRefused(
-                "damaged_file",
-                "It is not a whole Parquet file: cut off, damaged, encrypted, or of another kind.",
-                "Write it again and compare the sizes.",
-            ) from None
+        with _opened(source) as file:
+            schema = file.schema_arrow
+            columns = named_columns(source, schema.names)
+            sink.begin(columns, source.free_text(columns))
+            for batch in _batches(file):
+                sink.add_columns(n_rows + 1, [_texts(column) for column in batch.columns])
+                n_rows += batch.num_rows
         if not n_rows:
             raise refuse_no_records()
         problems = header_problems(source, columns)
@@ -75,6 +68,28 @@ class ParquetReader:
                     )
                 )
         return Reading(columns, n_rows, n_rows * len(columns), tuple(problems))
+
+
+def _opened(source: Source) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(source.path)
+    except (pa.ArrowException, OSError):
+        raise _damaged() from None
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from file.iter_batches(batch_size=_BATCH_ROWS)
+    except (pa.ArrowException, OSError):
+        raise _damaged() from None
+
+
+def _damaged() -> FileRefused:
+    return FileRefused(
+        "damaged_file",
+        "It is not a whole Parquet file: cut off, damaged, encrypted, or of another kind.",
+        "Write it again and compare the sizes.",
+    )
 
 
 def _texts(column: pa.Array) -> pa.Array:
