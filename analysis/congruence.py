@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.alignment import Match, match_columns, orthogonal_procrustes, tucker_congruence
-from analysis.intervals import percentile_interval
+from analysis.bias_correction import bias_corrected_interval
 from analysis.observations import check_level
 from analysis.resampling import (
     Block,
@@ -172,7 +172,9 @@ class CongruenceIntervals:
     """Bootstrap replicates of the congruence of each matched pair of ``estimate``.
 
     matched and after_rotation (b, pairs). A resample adds noise to both solutions, so replicates lie below the estimate
-    more often than above; ``bias`` in the frame says by how much, and the percentile interval is not corrected for it.
+    as the estimate lies below the congruence of the populations; the intervals are corrected for that bias
+    (:mod:`analysis.bias_correction`) and cut off at 1. Where the rotation of a solution is itself ambiguous (few,
+    complex items) the plain congruence jumps between rotations and no interval for it is good; the one after rotation is.
     """
 
     estimate: Congruence
@@ -185,13 +187,13 @@ class CongruenceIntervals:
     warnings: tuple[str, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """The frame of :class:`Congruence` with congruence_lower, congruence_upper, congruence_se, bias, and the same
-        three figures for congruence_after_rotation, and level."""
+        """The frame of :class:`Congruence` with congruence_bias, congruence_se, congruence_lower, congruence_upper, the
+        same four for congruence_after_rotation, and level."""
         frame = self.estimate.to_frame()
         for name, replicates in (("congruence", self.matched), ("congruence_after_rotation", self.after_rotation)):
-            lower, upper, error = percentile_interval(replicates, self.level)
-            frame[f"{name}_lower"], frame[f"{name}_upper"], frame[f"{name}_se"] = lower, upper, error
-        frame["bias"] = self.matched.mean(axis=0) - self.estimate.match.congruence
+            found = bias_corrected_interval(frame[name], replicates, self.level, limits=(-1.0, 1.0))
+            frame[f"{name}_bias"], frame[f"{name}_se"] = found.bias, found.se
+            frame[f"{name}_lower"], frame[f"{name}_upper"] = found.lower, found.upper
         frame["level"] = self.level
         return frame
 

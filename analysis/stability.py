@@ -16,6 +16,7 @@ import pandas as pd
 
 from analysis.alignment import align_columns, orthogonal_basis, tucker_congruence
 from analysis.answers import item_values
+from analysis.bias_correction import bias_corrected_correlation
 from analysis.intervals import percentile_interval
 from analysis.refit import ROTATION_SETTINGS, axes_near, refit_stack
 from analysis.resampling import (
@@ -92,8 +93,12 @@ class Stability:
         )
 
     def correlations_frame(self) -> pd.DataFrame:
-        """One row per ordered pair of components: component, other_component, correlation, its se, lower, upper."""
-        lower, upper, error = percentile_interval(self.phis, self.level)
+        """One row per ordered pair of components: component, other_component, correlation, its bias, se, lower, upper.
+
+        Sampling noise lowers the correlations of oblique components, and resampling lowers them again, so these
+        intervals are corrected for bias (:mod:`analysis.bias_correction`); in small samples they are still too low.
+        """
+        found = bias_corrected_correlation(self.solution.phi, self.phis, self.level)
         numbers = np.arange(1, self.solution.n_components + 1)
         k = len(numbers)
         return pd.DataFrame(
@@ -101,9 +106,10 @@ class Stability:
                 "component": np.repeat(numbers, k),
                 "other_component": np.tile(numbers, k),
                 "correlation": self.solution.phi.ravel(),
-                "correlation_se": error.ravel(),
-                "correlation_lower": lower.ravel(),
-                "correlation_upper": upper.ravel(),
+                "correlation_bias": found.bias.ravel(),
+                "correlation_se": found.se.ravel(),
+                "correlation_lower": found.lower.ravel(),
+                "correlation_upper": found.upper.ravel(),
             }
         )
 
@@ -227,7 +233,7 @@ def bootstrap_solution(
     replicates: int = 1000,
     level: float = 0.95,
     missing: MissingRule = "pairwise",
-    alignment: Alignment = "columns",
+    alignment: Alignment = "procrustes",
     correlate: Correlate | None = None,
     settings: RotationSettings = ROTATION_SETTINGS,
     run: MapFunction = map,
@@ -240,9 +246,9 @@ def bootstrap_solution(
     seed: of :class:`numpy.random.SeedSequence`; blocks of replicates get children of it.
     clusters: (n,) therapist of each row; whole clusters are drawn. None: every row is its own.
     missing: ``pairwise`` or ``complete`` Pearson correlations, as for the full solution.
-    alignment: ``columns`` (each refit keeps its own rotation; columns are matched one to one by congruence, then
-        signed) or ``procrustes`` (afterwards also rotated to the full solution as target, obliquely or orthogonally as
-        the solution is, which takes the uncertainty of the rotation out of the intervals).
+    alignment: ``procrustes`` (columns are matched one to one by congruence and signed, then rotated to the full
+        solution as target, obliquely or orthogonally as the solution is) or ``columns`` (matched and signed only: each
+        refit keeps its own rotation, whose uncertainty is then part of the intervals).
     correlate: for other correlations (EM, polychoric): a function from rows (n, p) to a matrix (p, p); slower.
     settings: constants of the rotation (gamma, power, delta), as for the full solution.
     run: a ``map`` over blocks; ``ProcessPoolExecutor().map`` or a Dask client's give the same numbers as ``map``.
