@@ -59,7 +59,7 @@ def build(paths: StudyPaths, *, memory_limit: str, threads: int, progress: Calla
     paths.dbt_target_dir.mkdir(parents=True, exist_ok=True)
     results_file = paths.dbt_target_dir / "run_results.json"
     results_file.unlink(missing_ok=True)
-    command = _command(paths, ["build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "seed"])
+    command = _command(paths, ["build", "--exclude-resource-type", "unit_test", "--exclude", "path:seeds"])
     process = subprocess.Popen(
         command,
         env=_environment(paths, memory_limit, threads),

@@ -81,6 +81,11 @@ class StudyPaths:
         return self.next_dir / "alliance.duckdb"
 
     @property
+    def stopped_file(self) -> Path:
+        """The build that critical checks kept from being published, to be looked at."""
+        return self.work_dir / "stopped" / "alliance.duckdb"
+
+    @property
     def dbt_target_dir(self) -> Path:
         """dbt's compiled models and ``run_results.json``."""
         return self.work_dir / "dbt_target"

@@ -1,0 +1,83 @@
+"""What `alliance check` finds: a refresh's landing played through in memory, so that nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.errors import ExitCode
+from flows.landing.land import delivery_headers, land
+from flows.landing.store import preview_store
+from flows.preview import SitePreview, preview
+from flows.study import load_study
+
+
+@dataclass(frozen=True)
+class CheckedSite:
+    """One site in words. ``forms`` are rows of file, instrument, rater, session and items found."""
+
+    site_id: str
+    name: str
+    forms: list[tuple[str, str, str, str, str]]
+    not_mapped: list[str]
+    problems: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a refresh would do with a study."""
+
+    sites: list[CheckedSite]
+    message: str
+    exit_code: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def check_study(folder: Path) -> Checked:
+    """Read settings and deliveries and say what a refresh would load, site by site.
+
+    Raises
+    ------
+    ConfigurationError
+        study.yml or the codebook cannot be used. A site file that cannot be used is told with its site.
+    """
+    study = load_study(folder, strict=False)
+    with preview_store(study.paths) as store:
+        landed = land(study, study.paths, "check", store)
+        found = preview(study, study.codebook, delivery_headers(store), landed.problems)
+    invalid = [problem for problem in study.problems if problem.site_id is not None]
+    sites = [_in_words(site, [str(p) for p in invalid if p.site_id == site.site_id]) for site in found.values()]
+    n_critical = sum(severity == "critical" for site in sites for severity, _ in site.problems)
+    n_warnings = sum(severity == "warning" for site in sites for severity, _ in site.problems)
+    code = ExitCode.WRONG_USE if invalid else ExitCode.REFRESH_FAILED if n_critical else ExitCode.OK
+    verdict = "a refresh would stop before publishing" if n_critical or invalid else "a refresh can go on"
+    message = (
+        f"{len(sites)} sites, {len(landed.new)} new deliveries with {landed.n_rows:,} records; "
+        f"{n_critical} critical problems, {n_warnings} warnings: {verdict}"
+    )
+    return Checked(sites, message, int(code))
+
+
+def _in_words(site: SitePreview, invalid: list[str]) -> CheckedSite:
+    forms = [
+        (
+            file.file_name,
+            form.instrument_id,
+            form.rater,
+            form.session,
+            f"{len(form.items)} of {form.n_items}" if form.items else f"scores {', '.join(form.scores)}",
+        )
+        for file in site.files
+        for form in file.forms
+    ]
+    not_mapped = [
+        f"{file.file_name}: {', '.join(file.columns_unmapped)}" for file in site.files if file.columns_unmapped
+    ]
+    problems = [("critical", sentence) for sentence in invalid]
+    problems += [(each.severity, str(each)) for each in site.problems if each.problem != "site_file_invalid"]
+    problems += [("info", f"nothing delivered yet for the file entry {name}") for name in site.without_delivery]
+    return CheckedSite(site.site_id, site.name, forms, not_mapped, problems)

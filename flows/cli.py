@@ -1,0 +1,219 @@
+"""The command line `alliance`: what a data manager, an analyst and an operator do with a study.
+
+Exit codes are those of `flows.errors`. Heavy packages are imported inside the commands that need them, so that
+``--help``, ``query`` and ``status`` answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import environment
+
+environment.quiet()
+
+from flows import present, query, status  # noqa: E402  telemetry is off before anything else is imported
+from flows.errors import AllianceError, ExitCode, UsageError  # noqa: E402
+from flows.paths import StudyPaths  # noqa: E402
+
+app = typer.Typer(
+    name="alliance",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""From sites' raw questionnaire exports to an audited DuckDB warehouse.
+
+A study is a folder: `study.yml`, `sites/<site>.yml`, `deliveries/<site>/...`, and a `codebook/` if it has instruments
+of its own. Begin with `alliance init my-study` (or `--demo`), put files into `deliveries`, let `alliance check` say
+what it makes of them, then `alliance refresh`.""",
+    epilog="Exit codes: 0 done · 1 refresh failed · 2 wrong use or settings · 3 critical checks stopped publishing · "
+    "4 another refresh runs · 5 nothing published yet",
+)
+
+StudyArgument = Annotated[Path, typer.Argument(help="The study's folder.", show_default="this folder")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
+HERE = Path()
+
+
+class QueryFormat(StrEnum):
+    """How `alliance query` prints its rows."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    demo: Annotated[bool, typer.Option("--demo", help="A complete demo study: six sites in six formats.")] = False,
+) -> None:
+    """Make an annotated empty study, or the demo study.
+
+    An existing study is never overwritten; asking again for the demo in the same folder leaves it as it is.
+    """
+    from flows import new_study
+
+    present.say(new_study.make_demo(folder) if demo else new_study.make_empty(folder))
+
+
+@app.command()
+def check(study: StudyArgument = HERE, as_json: Json = False) -> None:
+    """Read settings and deliveries, change nothing, and say what a refresh would load and what is wrong.
+
+    Site by site: forms found, columns not mapped, problems. Exit code 2 if the settings cannot be used, 1 if a
+    delivery has a problem that a refresh would stop at.
+    """
+    from flows import checking
+
+    checked = checking.check_study(_study_folder(study))
+    if as_json:
+        present.print_json(checked.to_dict())
+    else:
+        present.show_checked(checked)
+    raise typer.Exit(checked.exit_code)
+
+
+@app.command()
+def refresh(
+    study: StudyArgument = HERE,
+    full: Annotated[bool, typer.Option("--full", help="Build all sites anew, whether they changed or not.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Land what is new, build, check, analyse and publish.
+
+    The published warehouse is replaced in one step at the very end, and only if no critical check failed; readers are
+    never locked out. With `PREFECT_API_URL` set the run is known to that server, else a server of its own is started
+    for as long as it takes (some 15 seconds).
+    """
+    from flows import running
+
+    folder = _study_folder(study)
+    with present.progress(quiet=as_json) as listener:
+        ended = running.run_refresh(folder, full=full, listener=listener)
+    if as_json:
+        present.print_json(asdict(ended))
+    else:
+        present.show_ended(ended, status.read_status(StudyPaths(folder)))
+
+
+@app.command(name="status")
+def show_status(study: StudyArgument = HERE, as_json: Json = False) -> None:
+    """Tell of the last refresh: what arrived, what did not, and which checks did not pass."""
+    found = status.read_status(StudyPaths(_study_folder(study)))
+    if as_json:
+        present.print_json(asdict(found))
+    else:
+        present.show_status(found)
+    if found.published_version is None:
+        raise typer.Exit(ExitCode.NOTHING_PUBLISHED)
+
+
+@app.command(name="query")
+def ask(
+    sql: Annotated[str, typer.Argument(help='One SQL statement, such as "from core.forms limit 5".')],
+    study: Annotated[
+        Path, typer.Option("--study", "-s", help="The study's folder.", show_default="this folder")
+    ] = HERE,
+    output: Annotated[QueryFormat, typer.Option("--format", "-f", help="How to print the rows.")] = QueryFormat.table,
+    stopped: Annotated[
+        bool, typer.Option("--stopped", help="Ask the build that critical checks kept from being published.")
+    ] = False,
+) -> None:
+    """Ask the published warehouse, read-only.
+
+    `from meta.data_dictionary` lists every table and column with its meaning.
+    """
+    paths = StudyPaths(_study_folder(study))
+    columns, rows = query.run_query(paths.stopped_file if stopped else paths.published_file, sql)
+    if output is QueryFormat.csv:
+        sys.stdout.write(query.as_csv(columns, rows))
+    elif output is QueryFormat.json:
+        sys.stdout.write(query.as_json(columns, rows) + "\n")
+    else:
+        present.show_rows(columns, rows)
+
+
+@app.command()
+def schedule(
+    study: StudyArgument = HERE,
+    cron: Annotated[str | None, typer.Option(help='When, such as "0 3 * * *" for every night at three.')] = None,
+    every: Annotated[int | None, typer.Option(help="Seconds between refreshes, instead of --cron.", min=1)] = None,
+    timezone: Annotated[str, typer.Option(help="Time zone of --cron.")] = "UTC",
+) -> None:
+    """Refresh on a schedule, one run at a time, until stopped with Ctrl-C.
+
+    Serves a Prefect deployment. With `PREFECT_API_URL` set it appears there; else a Prefect server on this machine
+    (loopback only) is started for as long as this runs.
+    """
+    from flows import running
+
+    if (cron is None) == (every is None):
+        raise UsageError("say when to refresh", next_step='give either --cron "0 3 * * *" or --every 3600')
+    running.serve_schedule(_study_folder(study), cron=cron, every=every, timezone=timezone, say=present.say)
+
+
+@app.command()
+def versions(study: StudyArgument = HERE, as_json: Json = False) -> None:
+    """List the published versions that are kept, newest last."""
+    from flows import publish
+
+    paths = StudyPaths(_study_folder(study))
+    kept, current = publish.versions(paths), publish.current_version(paths)
+    if as_json:
+        present.print_json([{"version": name, "published": name == current} for name in kept])
+    for name in [] if as_json else kept:
+        present.say(f"{name}{'  (published)' if name == current else ''}")
+
+
+@app.command()
+def rollback(
+    study: StudyArgument = HERE,
+    version: Annotated[str | None, typer.Option(help="Which version; the one before the published one.")] = None,
+) -> None:
+    """Publish an earlier version again, in one step.
+
+    The next refresh makes a new version from all deliveries that are there; to keep a wrong delivery out, take it away
+    or mend the site's settings first.
+    """
+    from flows import rolling_back
+
+    present.say(rolling_back.roll_back(StudyPaths(_study_folder(study)), version))
+
+
+def _study_folder(folder: Path) -> Path:
+    if not (folder / "study.yml").is_file():
+        raise UsageError(
+            f"{folder} is not a study",
+            cause="it has no study.yml",
+            next_step="name a study's folder, or make one with `alliance init`",
+        )
+    return folder.resolve()
+
+
+def main() -> None:
+    """Entry point: run a command; an error is one message and its exit code, never a traceback."""
+    try:
+        app()
+    except AllianceError as error:
+        if "--json" in sys.argv:
+            sys.stdout.write(
+                json.dumps({"status": "failed", "exit_code": error.exit_code, "message": str(error)}) + "\n"
+            )
+        present.complain(error)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The refresh as a Prefect flow: five coarse tasks over the plain functions of `flows.steps`.
+
+Prefect brings what a scheduled run needs (schedule, state, retries, artifacts); nothing of the work depends on it, so
+that the steps can be tested and measured without a server. Import `flows.environment` and call ``prepare_prefect``
+before this module: Prefect reads its settings when it is imported.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows import steps
+from flows.locking import refresh_lock
+from flows.steps import Ended, Refresh
+from flows.summary import arrivals_table, checks_table, findings_markdown
+
+
+def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
+    """Only what may pass by itself is tried again: a share that is away, a full disk, a file just being copied."""
+    try:
+        state.result()
+    except OSError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+@task(name="land", retries=2, retry_delay_seconds=5, retry_condition_fn=_is_transient)
+def land(refresh: Refresh) -> Refresh:
+    """Find and store new deliveries; resolve the layout; decide how much there is to do."""
+    refresh = steps.land(refresh)
+    create_table_artifact(arrivals_table(refresh), key="landing", description="What arrived, by site")
+    return refresh
+
+
+@task(name="build")
+def build(refresh: Refresh) -> Refresh:
+    """dbt: from raw cells to item-level, dyad-level and quality tables."""
+    return steps.build(refresh)
+
+
+@task(name="check")
+def check(refresh: Refresh) -> Refresh:
+    """Great Expectations over the measures; a critical failure ends the refresh here."""
+    refresh = steps.measure_and_judge(refresh)
+    create_table_artifact(checks_table(refresh), key="checks", description="Checks that did not pass")
+    steps.stop_on_critical(refresh)
+    return refresh
+
+
+@task(name="analyse")
+def analyse(refresh: Refresh) -> Refresh:
+    """Factor, outcome and agreement analyses, written to `results`."""
+    refresh = steps.analyse(refresh)
+    create_markdown_artifact(findings_markdown(refresh), key="findings", description="What the analyses did")
+    return refresh
+
+
+@task(name="publish", retries=2, retry_delay_seconds=5, retry_condition_fn=_is_transient)
+def publish(refresh: Refresh) -> Refresh:
+    """Report, compact file, Parquet, manifest; then one atomic step."""
+    return steps.publish(refresh)
+
+
+@flow(name="alliance-refresh")
+def refresh_study(study: str, full: bool = False) -> Ended:
+    """Refresh the study in the folder `study`; write, audit, publish.
+
+    Raises
+    ------
+    AllianceError
+        With one line of cause; what is published stays as it was.
+    """
+    refresh = steps.begin(Path(study), full=full)
+    with refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id), steps.noted(refresh) as note:
+        refresh = land(refresh)
+        if not refresh.is_nothing_new:
+            refresh = publish(analyse(check(build(refresh))))
+        ended = steps.end(refresh)
+        note(ended)
+    return ended

@@ -1,0 +1,126 @@
+"""What the commands print: tables and sentences for people, JSON for machines. Nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.progress import Listener
+
+if TYPE_CHECKING:
+    from flows.checking import Checked
+    from flows.errors import AllianceError
+    from flows.status import Status
+    from flows.steps import Ended
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+_SHOWN_RESULTS = 40
+
+
+def say(sentence: str) -> None:
+    """Print one sentence."""
+    _out.print(escape(sentence))
+
+
+def complain(error: AllianceError) -> None:
+    """Print an error with its cause and the next step."""
+    _err.print(f"[bold red]error:[/] {escape(str(error))}")
+
+
+def print_json(content: Any) -> None:
+    """Print JSON; dates become ISO text."""
+    _out.print(json.dumps(content, indent=1, default=str, ensure_ascii=False), markup=False)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Listener]:
+    """A listener that shows each step on a line of its own, and its inner progress where a person looks on."""
+    if quiet:
+        yield lambda step, sentence: None
+        return
+    with _err.status("begins") as spinner:
+
+        def listener(step: str, sentence: str) -> None:
+            spinner.update(f"{step}: {escape(sentence)}")
+            if step != "build" or not sentence[:1].isdigit():
+                _err.print(f"[bold]{step}[/] {escape(sentence)}")
+
+        yield listener
+
+
+def show_rows(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    """Print a query's rows as a table."""
+    table = Table(*(escape(name) for name in columns), box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    _out.print(table)
+
+
+def show_checked(checked: Checked) -> None:
+    """Print what a refresh would load, site by site."""
+    for site in checked.sites:
+        _out.print(f"\n[bold]{escape(site.site_id)}[/] {escape(site.name)}")
+        if site.forms:
+            show_rows(["file", "instrument", "rater", "session", "items"], site.forms)
+        for sentence in site.not_mapped:
+            _out.print(f"  not mapped: {escape(sentence)}")
+        for severity, sentence in site.problems:
+            colour = {"critical": "red", "warning": "yellow"}.get(severity, "dim")
+            _out.print(f"  [{colour}]{severity}:[/] {escape(sentence)}")
+    _out.print(f"\n{escape(checked.message)}")
+
+
+def show_ended(ended: Ended, status: Status) -> None:
+    """Print how a refresh ended, loudest things last, where the eye rests."""
+    took = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in ended.seconds.items())
+    _out.print(f"\n[bold]{ended.refresh_id}[/] {escape(ended.message)} ({ended.kind}; {took})")
+    show_status(status)
+    for site in ended.overdue:
+        _out.print(f"[yellow]warning:[/] site {escape(site)} is overdue: nothing arrived for longer than it promised")
+
+
+def show_status(status: Status) -> None:
+    """Print how a study stands."""
+    if status.running:
+        _out.print(f"running: {escape(status.running)}")
+    if status.last_attempt and status.last_attempt.get("status") in ("failed", "stopped"):
+        _out.print(f"[red]last refresh {status.last_attempt['status']}:[/] {escape(status.last_attempt['message'])}")
+    _out.print(f"published version: {status.published_version or 'none yet'}")
+    if status.refresh:
+        one = status.refresh
+        _out.print(f"{one['n_forms']:,} forms, {one['n_responses']:,} responses, made by {one['code_version']}")
+    if status.arrivals:
+        show_rows(list(status.arrivals[0]), [tuple(row.values()) for row in status.arrivals])
+    _show_results(status.not_passed)
+
+
+def _show_results(results: list[dict[str, Any]]) -> None:
+    if not results:
+        return
+    _out.print(f"\n[bold]{len(results)} check results did not pass[/]")
+    rows = [
+        (
+            row["severity"],
+            row["name"],
+            " ".join(str(row[key]) for key in ("site_id", "instrument_id", "rater", "subject") if row[key]),
+            _share(row),
+            row["threshold"],
+        )
+        for row in results[:_SHOWN_RESULTS]
+    ]
+    show_rows(["severity", "check", "where", "measured", "threshold"], rows)
+    if len(results) > _SHOWN_RESULTS:
+        _out.print(f"... and {len(results) - _SHOWN_RESULTS} more: from quality.check_results")
+
+
+def _share(row: dict[str, Any]) -> str:
+    if row["measured"] is None:
+        return str(row["reason"] or "")
+    return f"{row['measured']:.3g} ({row['numerator']:g} of {row['denominator']:g})"

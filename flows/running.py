@@ -1,0 +1,143 @@
+"""Run the refresh flow now, or serve it on a schedule."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows import environment
+from flows.errors import AllianceError, Busy
+from flows.locking import running_refresh
+from flows.paths import StudyPaths
+from flows.progress import Listener, listening, say
+
+if TYPE_CHECKING:
+    from flows.steps import Ended
+
+_SERVER_WAIT_SECONDS = 180
+
+
+def run_refresh(folder: Path, *, full: bool, listener: Listener) -> Ended:
+    """Refresh the study in `folder` as a Prefect flow run.
+
+    Raises
+    ------
+    Busy
+        Another refresh runs; known before a server is started.
+    AllianceError
+        The refresh failed or was stopped; what is published is as it was.
+    """
+    paths = StudyPaths(folder)
+    who = running_refresh(paths.lock_file)
+    if who is not None:
+        raise Busy(f"another refresh of this study runs: {who}", next_step="wait until it has ended")
+    _make_private(paths.work_dir)
+    environment.prepare_prefect(paths.prefect_dir)
+    with listening(listener):
+        say("prefect", "starts its server" if "PREFECT_API_URL" not in os.environ else "uses the server given")
+        from flows.flow import refresh_study
+
+        try:
+            return refresh_study(str(folder), full=full)
+        except AllianceError:
+            raise
+        except Exception as error:
+            raise AllianceError(
+                "the refresh failed",
+                cause=f"{type(error).__name__}: {getattr(error, 'strerror', None) or 'see the Prefect run'}",
+                next_step="the published warehouse is as it was; look at free disk space and access rights, then retry",
+            ) from None
+
+
+def serve_schedule(
+    folder: Path, *, cron: str | None, every: int | None, timezone: str, say: Callable[[str], None]
+) -> None:
+    """Serve the deployment ``alliance-refresh/<study>`` until stopped.
+
+    One run at a time: a run that falls due while another is at work is cancelled by Prefect, and the study's own lock
+    stands behind that for refreshes started by hand.
+    """
+    paths = StudyPaths(folder)
+    _make_private(paths.work_dir)
+    environment.prepare_prefect(paths.prefect_dir)
+    with _server(paths, say):
+        from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+        from prefect.schedules import Cron, Interval
+
+        from flows.flow import refresh_study
+
+        when = Cron(cron, timezone=timezone) if cron is not None else Interval(float(every or 0))
+        say(f"serving alliance-refresh/{folder.name}; stop with Ctrl-C")
+        refresh_study.serve(
+            name=folder.name,
+            schedule=when,
+            parameters={"study": str(folder)},
+            limit=1,
+            global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+            print_starting_message=False,
+            pause_on_shutdown=True,
+        )
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+@contextmanager
+def _server(paths: StudyPaths, say: Callable[[str], None]) -> Iterator[None]:
+    """The Prefect server to schedule with: the one that PREFECT_API_URL names, or one of this study's own.
+
+    The embedded server that a single run uses has no scheduler, so a schedule needs a real one.
+    """
+    if "PREFECT_API_URL" in os.environ:
+        yield
+        return
+    port = _free_port()
+    say("starting a Prefect server on this machine")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        _wait_until_healthy(url, server)
+        os.environ["PREFECT_API_URL"] = url
+        say(f"Prefect API at {url}")
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _SERVER_WAIT_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise AllianceError(
+        "the Prefect server did not start",
+        cause=f"it ended with code {server.returncode}" if server.poll() is not None else "it took too long",
+        next_step="try again, or set PREFECT_API_URL to a server that runs",
+    )

@@ -1,0 +1,280 @@
+"""The steps of a refresh as plain functions: land, build, check, analyse, publish.
+
+Each takes the `Refresh` and returns it with what it learned. All heavy things lie in files; a `Refresh` is small.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from flows import analyses, judgement, landed
+from flows import build as dbt
+from flows import publish as publishing
+from flows.bookkeeping import record_refresh
+from flows.code_version import code_version
+from flows.errors import AllianceError, CheckFailed
+from flows.paths import StudyPaths
+from flows.problems import Problem
+from flows.progress import say
+from flows.publish import Resources
+from flows.scope import Scope
+from flows.study import Study, load_study
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """One refresh on its way through the steps.
+
+    Parameters
+    ----------
+    refresh_id
+        UTC start as ``20261123T064500Z``; sorts by time and names the version.
+    seconds
+        Wall-clock seconds of each step that has ended.
+    """
+
+    paths: StudyPaths
+    refresh_id: str
+    started_at: dt.datetime
+    full: bool = False
+    study: Study | None = None
+    scope: Scope | None = None
+    new_deliveries: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    overdue: tuple[str, ...] = ()
+    arrivals: tuple[dict[str, str | int], ...] = ()
+    verdict: judgement.Verdict | None = None
+    findings: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_nothing_new(self) -> bool:
+        """Whether the published warehouse already is what this refresh would make."""
+        return self.scope is not None and self.scope.kind == "nothing_new"
+
+    @property
+    def settings(self) -> Study:
+        """The study; raises when landing has not loaded it yet."""
+        if self.study is None:
+            raise RuntimeError("the study is loaded by landing, which comes first")
+        return self.study
+
+    @property
+    def decided(self) -> Scope:
+        """The scope; raises when landing has not decided it yet."""
+        if self.scope is None:
+            raise RuntimeError("the scope is decided by landing, which comes first")
+        return self.scope
+
+    @property
+    def resources(self) -> Resources:
+        """Memory limit and threads for DuckDB in every step."""
+        return Resources(self.settings.settings.memory_limit, self.settings.settings.threads)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a refresh ended, for the command line, `alliance status` and machines."""
+
+    refresh_id: str
+    status: str
+    kind: str
+    new_deliveries: int
+    problems: int
+    warnings: int
+    overdue: tuple[str, ...]
+    seconds: dict[str, float]
+    message: str
+
+
+def begin(folder: Path, *, full: bool = False) -> Refresh:
+    """A refresh that starts now."""
+    now = dt.datetime.now(dt.UTC)
+    paths = StudyPaths(folder.resolve())
+    return Refresh(paths, _free_id(paths, now), now, full)
+
+
+def land(refresh: Refresh) -> Refresh:
+    """Load the settings, store new deliveries, resolve the layout and decide the scope."""
+    with _step(refresh, "land"):
+        study = load_study(refresh.paths.folder, strict=False)
+        found = landed.land_study(
+            study, refresh_id=refresh.refresh_id, started_at=refresh.started_at, full=refresh.full
+        )
+        say("land", f"{len(found.new_deliveries)} new deliveries; {_scope_in_words(found.scope)}")
+    return replace(
+        refresh,
+        study=study,
+        scope=found.scope,
+        new_deliveries=found.new_deliveries,
+        problems=found.problems,
+        overdue=found.overdue,
+        arrivals=found.arrivals,
+    )
+
+
+def build(refresh: Refresh) -> Refresh:
+    """Lay the next file and let dbt fill it."""
+    with _step(refresh, "build"):
+        full = refresh.decided.kind == "full"
+        publishing.prepare_next(refresh.paths, full=full, resources=refresh.resources)
+        dbt.build(
+            refresh.paths,
+            memory_limit=refresh.resources.memory_limit,
+            threads=refresh.resources.threads,
+            progress=lambda sentence: say("build", sentence),
+        )
+    return refresh
+
+
+def measure_and_judge(refresh: Refresh) -> Refresh:
+    """Hold the measures against their thresholds and write the results beside them."""
+    with _step(refresh, "check"):
+        verdict = judgement.judge(
+            refresh.paths.next_file,
+            thresholds=refresh.settings.settings.thresholds,
+            refresh_id=refresh.refresh_id,
+            checked_at=refresh.started_at,
+            resources=refresh.resources,
+        )
+        say("check", f"{verdict.n_critical} critical, {verdict.n_warnings} warnings of {verdict.n_results} results")
+    return replace(refresh, verdict=verdict)
+
+
+def stop_on_critical(refresh: Refresh) -> None:
+    """End the refresh before anything is published when a critical check failed.
+
+    Raises
+    ------
+    CheckFailed
+        Names the first check; the build stays in ``work/stopped`` so that it can be looked at.
+    """
+    verdict = refresh.verdict
+    if verdict is None or not verdict.critical:
+        return
+    stopped = refresh.paths.stopped_file
+    stopped.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(refresh.paths.next_file, stopped)
+    stopped.chmod(0o600)
+    more = f" (and {verdict.n_critical - 1} more)" if verdict.n_critical > 1 else ""
+    raise CheckFailed(
+        "critical checks stopped publishing",
+        cause=verdict.critical[0] + more,
+        next_step='`alliance status` lists them; `alliance query --stopped "from quality.check_results"` asks the '
+        "build that was stopped; the published warehouse is as it was",
+    )
+
+
+def analyse(refresh: Refresh) -> Refresh:
+    """Run the analyses on what the build holds and write their rows to `results`."""
+    with _step(refresh, "analyse"):
+        findings = analyses.run(
+            refresh.paths.next_file,
+            study=refresh.settings,
+            code_version=code_version(),
+            resources=refresh.resources,
+            progress=lambda sentence: say("analyse", sentence),
+        )
+    return replace(refresh, findings=findings)
+
+
+def publish(refresh: Refresh) -> Refresh:
+    """Complete `meta`, make the report, and let readers see the new version."""
+    from report.build import build_report
+
+    with _step(refresh, "publish"):
+        removed = record_refresh(refresh)
+        publishing.compact(refresh.paths, removed=removed, resources=refresh.resources)
+        shutil.rmtree(refresh.paths.report_draft_dir, ignore_errors=True)
+        build_report(refresh.paths.next_file, refresh.paths.report_draft_dir)
+        publishing.publish(
+            refresh.paths,
+            refresh_id=refresh.refresh_id,
+            rewritten_sites=None if refresh.decided.kind == "full" else refresh.decided.changed_sites,
+            keep_versions=refresh.settings.settings.keep_versions,
+            report=refresh.paths.report_draft_dir,
+            resources=refresh.resources,
+        )
+        say("publish", f"version {refresh.refresh_id}")
+    return refresh
+
+
+def end(refresh: Refresh) -> Ended:
+    """What to tell of a refresh that did not fail."""
+    scope, verdict = refresh.decided, refresh.verdict
+    published = not refresh.is_nothing_new
+    return Ended(
+        refresh_id=refresh.refresh_id,
+        status="published" if published else "nothing_new",
+        kind=scope.kind,
+        new_deliveries=len(refresh.new_deliveries),
+        problems=sum(problem.severity != "info" for problem in refresh.problems),
+        warnings=verdict.n_warnings if verdict else 0,
+        overdue=refresh.overdue,
+        seconds={name: round(value, 2) for name, value in refresh.seconds.items()},
+        message="published" if published else "nothing new; the published warehouse is up to date",
+    )
+
+
+@contextmanager
+def noted(refresh: Refresh) -> Iterator[Callable[[Ended], None]]:
+    """Leave a note of how the refresh ended, also when it failed, for `alliance status`."""
+
+    def write(content: dict[str, Any]) -> None:
+        refresh.paths.work_dir.mkdir(parents=True, exist_ok=True)
+        refresh.paths.last_refresh_file.write_text(json.dumps(content, indent=1, default=str) + "\n")
+
+    try:
+        yield lambda ended: write(asdict(ended))
+    except AllianceError as error:
+        status = "stopped" if isinstance(error, CheckFailed) else "failed"
+        write({"refresh_id": refresh.refresh_id, "status": status, "message": str(error)})
+        raise
+
+
+@contextmanager
+def _step(refresh: Refresh, name: str) -> Iterator[None]:
+    """Time a step, and turn what it did not foresee into one line without any value of the data.
+
+    Raises
+    ------
+    AllianceError
+        For every exception but `OSError`, which a retry may mend.
+    """
+    say(name, "begins")
+    started = dt.datetime.now(dt.UTC)
+    try:
+        yield
+    except (AllianceError, OSError):
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise AllianceError(
+            f"the step `{name}` failed",
+            cause=f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: "
+            f"{dbt.without_values(str(error))}",
+            next_step="the published warehouse is as it was; please report this as a defect",
+        ) from None
+    refresh.seconds[name] = (dt.datetime.now(dt.UTC) - started).total_seconds()
+
+
+def _free_id(paths: StudyPaths, now: dt.datetime) -> str:
+    refresh_id = now.strftime("%Y%m%dT%H%M%SZ")
+    while paths.version_dir(refresh_id).exists():
+        now += dt.timedelta(seconds=1)
+        refresh_id = now.strftime("%Y%m%dT%H%M%SZ")
+    return refresh_id
+
+
+def _scope_in_words(scope: Scope) -> str:
+    if scope.kind == "incremental":
+        return f"sites to build: {', '.join(scope.changed_sites) or 'none'}"
+    return {"full": "all sites are built", "nothing_new": "nothing new"}[scope.kind]
