@@ -23,7 +23,7 @@ def dyads(seed: int, therapists: int = 30, clients: int = 4) -> tuple[np.ndarray
 
 
 def test_the_known_paths_are_covered_with_therapist_clusters_and_less_without() -> None:
-    trials, hits, equal = 250, dict.fromkeys(TRUTH, 0), 0
+    trials, hits, equal = 150, dict.fromkeys(TRUTH, 0), 0
     naive = 0
     for seed in range(trials):
         *data, therapist = dyads(seed)
@@ -34,7 +34,7 @@ def test_the_known_paths_are_covered_with_therapist_clusters_and_less_without() 
         naive += plain.p < 0.05
         equal += found.equal_p < 0.05
     for effect, count in hits.items():
-        assert 0.905 < count / trials < 0.985, effect
+        assert 0.9 < count / trials < 0.99, effect
     assert naive / trials > 0.075
     assert equal / trials > 0.15
 
@@ -43,11 +43,11 @@ def test_equal_paths_are_rejected_in_five_percent_when_they_are_equal() -> None:
     rng = np.random.default_rng(2)
     therapist = np.repeat(np.arange(25), 5)
     rejected = 0
-    for _ in range(300):
+    for _ in range(200):
         x = rng.normal(size=(125, 2))
         y = 0.3 * x + 0.1 * x[:, ::-1] + 0.5 * rng.normal(size=(25, 2))[therapist] + rng.normal(size=(125, 2))
         rejected += actor_partner(x[:, 0], x[:, 1], y[:, 0], y[:, 1], cluster=therapist).equal_p < 0.05
-    assert 0.02 < rejected / 300 < 0.09
+    assert 0.02 < rejected / 200 < 0.09
 
 
 def test_paths_are_the_two_regressions_with_their_clusters() -> None:

@@ -1,0 +1,303 @@
+"""One therapist, several clients, both rating: what part of a rating is the therapist's, what part the dyad's.
+
+The reciprocal one-with-many design (Marcus, Kashy & Baldwin 2009). A rating of the alliance by client and by therapist
+is the sum of a therapist effect, a dyad effect and error, each pair of effects correlated between the two raters. For
+the client's rating the therapist effect is how this therapist is seen by all clients (partner effect); for the
+therapist's rating it is how the therapist sees all clients (perceiver effect).
+
+A client has one therapist, so a client's own tendency and the relationship with this therapist cannot be told apart:
+the dyad variance is both. Only with several sessions per dyad is it told from error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from analysis.observations import check_level, is_constant, labels, numeric
+from analysis.results import blank, tidy
+from analysis.status import AnalysisError, Status
+from analysis.two_rater_likelihood import PARTS, TwoRaterLikelihood, covariances
+
+BOUNDARY = 1e-4
+
+
+@dataclass(frozen=True)
+class VariancePart:
+    """One source of variance of one rater's ratings: variance, standard error, and share of that rater's total.
+
+    ``dyad`` is client plus relationship (plus error, when dyads have one session each).
+    """
+
+    rater: str
+    part: str
+    variance: float
+    se: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Reciprocity:
+    """Correlation of both raters' effects of one part, its interval through Fisher's z, and p by likelihood ratio.
+
+    ``therapist``: generalised reciprocity (do therapists whom clients rate highly rate their clients highly?);
+    ``dyad``: dyadic reciprocity; ``error``: the same session seen alike.
+    """
+
+    part: str
+    correlation: float
+    ci_lower: float
+    ci_upper: float
+    p: float
+
+
+@dataclass(frozen=True)
+class OneWithMany:
+    """Variance parts of both raters and their reciprocities; made by :func:`one_with_many`.
+
+    clients_mean, therapists_mean: estimated means of both raters. log_likelihood: restricted.
+    """
+
+    variances: tuple[VariancePart, ...]
+    reciprocities: tuple[Reciprocity, ...]
+    client_mean: float
+    therapist_mean: float
+    log_likelihood: float
+    level: float
+    n: int
+    n_dyads: int
+    n_therapists: int
+    n_dropped: int
+    status: Status
+    warnings: tuple[str, ...]
+
+    def variance(self, rater: str, part: str) -> VariancePart:
+        """One variance part; raises :class:`AnalysisError` for an unknown rater or part."""
+        for found in self.variances:
+            if (found.rater, found.part) == (rater, part):
+                return found
+        raise AnalysisError(f"There is no variance of '{part}' in ratings by '{rater}'.", Status.UNKNOWN_NAME)
+
+    def reciprocity(self, part: str) -> Reciprocity:
+        """One reciprocity; raises :class:`AnalysisError` for an unknown part."""
+        for found in self.reciprocities:
+            if found.part == part:
+                return found
+        raise AnalysisError(f"There is no reciprocity of '{part}'.", Status.UNKNOWN_NAME)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per rater and part (``variance``), and one per part for both raters (``reciprocity``)."""
+        model = tidy(self, "variances", "reciprocities")
+        rows = [{"quantity": "variance", "estimate": item.variance, **vars(item), **model} for item in self.variances]
+        rows += [
+            {"quantity": "reciprocity", "rater": "both", "estimate": item.correlation, **vars(item), **model}
+            for item in self.reciprocities
+        ]
+        columns = ["quantity", "rater", "part", "estimate", "se", "share", "ci_lower", "ci_upper", "p", *model]
+        return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def one_with_many(
+    client: ArrayLike,
+    therapist_rating: ArrayLike,
+    *,
+    therapist: ArrayLike,
+    dyad: ArrayLike | None = None,
+    level: float = 0.95,
+) -> OneWithMany:
+    """Split ``client`` and ``therapist_rating`` (n,) of one measure into therapist, dyad and error variance (REML).
+
+    One row per dyad, or with ``dyad`` one row per session. A rating may be missing on one side; rows without any are
+    left out. Therapists with one client each leave the therapist variance untold (``underidentified``); one therapist
+    gives ``too_few_clusters``; a variance or correlation on its bound is ``boundary``. Then dyad variance and dyadic
+    reciprocity remain. Raises :class:`AnalysisError` for columns that are not numbers, hold infinities or differ in
+    length, and for a dyad that has several therapists.
+    """
+    check_level(level)
+    ratings = np.column_stack([numeric(client, "client"), numeric(therapist_rating, "therapist rating")])
+    kept = ~np.isnan(ratings).all(axis=1)
+    of_therapist, _ = labels(np.asarray(therapist, dtype=object), "therapist")
+    of_dyad = np.arange(len(kept)) if dyad is None else labels(np.asarray(dyad, dtype=object), "dyad")[0]
+    if not len(of_therapist) == len(of_dyad) == len(kept):
+        raise AnalysisError("Ratings, therapists and dyads differ in length; give one row per dyad and session.")
+    kept &= (of_therapist >= 0) & (of_dyad >= 0)
+    ratings = ratings[kept]
+    therapists, of_therapist = np.unique(of_therapist[kept], return_inverse=True)
+    dyads, of_dyad = np.unique(of_dyad[kept], return_inverse=True)
+    pairs = np.unique(np.column_stack([of_dyad, of_therapist]), axis=0)
+    if len(pairs) != len(dyads):
+        raise AnalysisError(
+            "A dyad has one therapist; some have several. Give a client who changed therapist two dyads."
+        )
+    known: dict[str, Any] = {"level": level, "n": len(ratings), "n_dyads": len(dyads)}
+    known |= {"n_therapists": len(therapists), "n_dropped": int((~kept).sum())}
+    design = _Design(ratings, of_dyad, pairs[:, 1] if len(pairs) else np.empty(0, dtype=int), len(therapists))
+    status, sentence = design.obstacle()
+    if status is not Status.OK:
+        return blank(OneWithMany, variances=(), reciprocities=(), status=status, warnings=(sentence,), **known)
+    return design.fit().result(known)
+
+
+class _Design:
+    """Ratings (n, 2) in dyads in therapists, and which levels can be told apart."""
+
+    def __init__(self, ratings: np.ndarray, of_dyad: np.ndarray, of_therapist: np.ndarray, n_therapists: int) -> None:
+        self.of_dyad, self.of_therapist, self.n_therapists = of_dyad, of_therapist, n_therapists
+        self.n_dyads = len(of_therapist)
+        self.observed = ~np.isnan(ratings)
+        counts = np.maximum(self.observed.sum(axis=0), 1)
+        self.centre = np.where(self.observed, ratings, 0.0).sum(axis=0) / counts
+        deviations = np.where(self.observed, ratings - self.centre, 0.0)
+        self.scale = np.sqrt((deviations**2).sum(axis=0) / counts)
+        self.constant = [is_constant(ratings[seen, j]) for j, seen in enumerate(self.observed.T)]
+        self.values = deviations / np.where(self.scale > 0, self.scale, 1.0)
+        sessions = np.bincount(of_dyad, minlength=self.n_dyads) if self.n_dyads else np.zeros(0, dtype=int)
+        caseload = np.bincount(of_therapist, minlength=n_therapists) if self.n_dyads else np.zeros(0, dtype=int)
+        self.has_sessions = bool((sessions > 1).any())
+        self.has_caseloads = bool((caseload > 1).any()) and n_therapists > 1
+        self.parts = tuple(
+            part for part, told in zip(PARTS, (self.has_caseloads, True, self.has_sessions), strict=True) if told
+        )
+
+    def obstacle(self) -> tuple[Status, str]:
+        """Why nothing can be estimated, or ``ok``."""
+        both = self.observed.all(axis=1)
+        if not len(both) or not self.observed.any(axis=0).all():
+            return Status.NO_DATA, "One of the raters has given no rating."
+        rated = len(np.unique(self.of_dyad[both]))
+        if rated < 4:
+            return Status.TOO_FEW_ROWS, f"{rated} dyads rated by both; at least 4 are needed."
+        if any(self.constant):
+            return Status.CONSTANT, "One of the raters has given the same rating to all."
+        complete = self.values[both]
+        if abs(np.corrcoef(complete, rowvar=False)[0, 1]) > 1 - 1e-10:
+            return Status.SINGULAR, "Both raters' ratings are the same up to a constant."
+        return Status.OK, ""
+
+    def fit(self) -> _Fit:
+        """Maximise the restricted likelihood."""
+        likelihood = TwoRaterLikelihood(
+            self.values, self.observed, self.of_dyad, self.of_therapist, self.n_therapists, self.parts
+        )
+        return _Fit(self, likelihood, *likelihood.maximise())
+
+
+class _Fit:
+    """A maximised likelihood on its way to a :class:`OneWithMany`."""
+
+    def __init__(
+        self, design: _Design, likelihood: TwoRaterLikelihood, parameters: np.ndarray, value: float, converged: bool
+    ) -> None:
+        self.design, self.likelihood = design, likelihood
+        self.parameters, self.value, self.converged = parameters, value, converged
+        self.covariances = covariances(parameters, design.parts)
+
+    def result(self, known: dict[str, Any]) -> OneWithMany:
+        """The result in the units of the ratings."""
+        status, warnings = self._status()
+        moments, spread = self._moments_and_spread()
+        scale = self.design.scale
+        total = sum(np.diag(covariance) for covariance in self.covariances.values())
+        variances, reciprocities = [], []
+        for at, part in enumerate(self.design.parts):
+            for j, rater in enumerate(("client", "therapist")):
+                variance = float(moments[3 * at + 2 * j] * scale[j] ** 2)
+                se = float(np.sqrt(spread[3 * at + 2 * j, 3 * at + 2 * j]) * scale[j] ** 2)
+                share = float(self.covariances[part][j, j] / np.asarray(total)[j])
+                variances.append(VariancePart(rater, part, variance, se, share))
+            reciprocities.append(self._reciprocity(part, at, moments, spread, known["level"]))
+        means = self.likelihood.evaluate(self.covariances)[1] * scale + self.design.centre
+        jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
+        return OneWithMany(
+            variances=tuple(variances),
+            reciprocities=tuple(reciprocities),
+            client_mean=float(means[0]),
+            therapist_mean=float(means[1]),
+            log_likelihood=-0.5 * (self.value + jacobian),
+            status=status,
+            warnings=tuple(warnings),
+            **known,
+        )
+
+    def _status(self) -> tuple[Status, list[str]]:
+        design, warnings = self.design, []
+        status = Status.OK if self.converged else Status.NOT_CONVERGED
+        if not self.converged:
+            warnings.append("The likelihood could not be maximised.")
+        bound = [part for part, covariance in self.covariances.items() if _on_bound(covariance)]
+        if bound:
+            status = Status.BOUNDARY if self.converged else status
+            warnings.append(f"A variance is zero or a correlation one (singular fit): {', '.join(bound)}.")
+        if not design.has_caseloads:
+            one = design.n_therapists < 2
+            status = Status.TOO_FEW_CLUSTERS if one else Status.UNDERIDENTIFIED
+            reason = "There is one therapist" if one else "No therapist has two clients"
+            warnings.append(f"{reason}: therapist variance cannot be told, it is part of the dyad variance.")
+        if not design.has_sessions:
+            warnings.append("One session per dyad: dyad variance includes error.")
+        return status, warnings
+
+    def _moments_and_spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Variance, covariance, variance of each part, and their asymptotic covariance.
+
+        A part on its bound is held there and has none (NaN); so have all if the likelihood is not curved everywhere.
+        """
+        parts = self.design.parts
+        moments = np.concatenate([self.covariances[part][np.triu_indices(2)] for part in parts])
+        spread = np.full((len(moments),) * 2, np.nan)
+        free = np.flatnonzero(np.repeat([not _on_bound(self.covariances[part]) for part in parts], 3))
+
+        def deviance(values: np.ndarray) -> float:
+            every = moments.copy()
+            every[free] = values
+            made = {
+                part: np.array([[v[0], v[1]], [v[1], v[2]]])
+                for part, v in zip(parts, every.reshape(-1, 3), strict=True)
+            }
+            return float(self.likelihood.evaluate(made)[0])
+
+        steps = 1e-3 * np.repeat([np.diag(self.covariances[part]).min() for part in parts], 3)
+        hessian = _hessian(deviance, moments[free], steps[free]) if len(free) else np.empty((0, 0))
+        if len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0:
+            spread[np.ix_(free, free)] = 2 * np.linalg.inv(hessian)
+        return moments, spread
+
+    def _reciprocity(self, part: str, at: int, moments: np.ndarray, spread: np.ndarray, level: float) -> Reciprocity:
+        a, c, b = moments[3 * at : 3 * at + 3]
+        if _no_variance(self.covariances[part]):
+            return Reciprocity(part, np.nan, np.nan, np.nan, np.nan)
+        r = float(np.clip(c / np.sqrt(a * b), -1, 1))
+        slope = np.array([-r / (2 * a), 1 / np.sqrt(a * b), -r / (2 * b)])
+        block = spread[3 * at : 3 * at + 3, 3 * at : 3 * at + 3]
+        se = float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
+        half = float(stats.norm.ppf(0.5 + level / 2)) * se
+        z = np.arctanh(r) if abs(r) < 1 else np.nan
+        gain = self.likelihood.maximise(uncorrelated=part, start=self.parameters)[1] - self.value
+        p = float(stats.chi2.sf(max(gain, 0.0), 1)) if self.converged else np.nan
+        return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), p)
+
+
+def _no_variance(covariance: np.ndarray) -> bool:
+    return bool(np.diag(covariance).min() < BOUNDARY)
+
+
+def _on_bound(covariance: np.ndarray) -> bool:
+    return _no_variance(covariance) or bool(np.linalg.det(covariance) < BOUNDARY * np.prod(np.diag(covariance)))
+
+
+def _hessian(function: Any, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Second derivatives by central differences."""
+    size = len(at)
+    hessian = np.empty((size, size))
+    moves = np.diag(steps)
+    for i in range(size):
+        for j in range(i + 1):
+            corners = [function(at + s * moves[i] + t * moves[j]) for s in (1, -1) for t in (1, -1)]
+            hessian[i, j] = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * steps[i] * steps[j])
+            hessian[j, i] = hessian[i, j]
+    return hessian

@@ -1,0 +1,140 @@
+"""The one-with-many design: a known truth, awkward designs, invariants, and bad input."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.mixed_models import random_intercept
+from analysis.one_with_many import one_with_many
+from analysis.status import AnalysisError, Status
+
+
+def pair(rng: np.random.Generator, n: int, sd: tuple[float, float], r: float) -> np.ndarray:
+    covariance = np.array([[sd[0] ** 2, r * sd[0] * sd[1]], [r * sd[0] * sd[1], sd[1] ** 2]])
+    return rng.normal(size=(n, 2)) @ np.linalg.cholesky(covariance).T
+
+
+def ratings(seed: int, therapists: int = 50, sessions: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    of_therapist = np.repeat(np.arange(therapists), rng.integers(1, 9, therapists))
+    dyad = np.repeat(np.arange(len(of_therapist)), sessions)
+    y = pair(rng, therapists, (0.5, 0.8), 0.4)[of_therapist][dyad]
+    y = y + pair(rng, len(of_therapist), (1.0, 0.7), 0.3)[dyad]
+    if sessions > 1:
+        y = y + pair(rng, len(dyad), (0.6, 0.6), 0.2)
+    return pd.DataFrame(y + [5, 4.5], columns=["client", "rating"]).assign(therapist=of_therapist[dyad], dyad=dyad)
+
+
+def fit(data: pd.DataFrame, **options):
+    return one_with_many(data.client, data.rating, therapist=data.therapist, **options)
+
+
+def test_the_known_parts_are_found_and_their_correlations_covered() -> None:
+    fits = [fit(ratings(seed)) for seed in range(100, 140)]
+    truth = {("client", "therapist"): 0.25, ("therapist", "therapist"): 0.64}
+    truth |= {("client", "dyad"): 1.0, ("therapist", "dyad"): 0.49}
+    for key, value in truth.items():
+        assert np.mean([found.variance(*key).variance for found in fits]) == pytest.approx(value, abs=0.07), key
+    dyadic = [found.reciprocity("dyad") for found in fits]
+    assert np.mean([item.ci_lower <= 0.3 <= item.ci_upper for item in dyadic]) > 0.87
+    assert np.mean([item.correlation for item in dyadic]) == pytest.approx(0.3, abs=0.03)
+    regular = [found.reciprocity("therapist").correlation for found in fits if found.status is Status.OK]
+    assert len(regular) > 32 and np.mean(regular) == pytest.approx(0.4, abs=0.1)
+
+
+def test_sessions_tell_the_dyad_from_error() -> None:
+    fits = [fit(data, dyad=data.dyad) for data in (ratings(seed, 40, 3) for seed in range(6))]
+    for part, expected in {"dyad": (1.0, 0.49, 0.3), "error": (0.36, 0.36, 0.2)}.items():
+        means = [np.mean([found.variance(rater, part).variance for found in fits]) for rater in ("client", "therapist")]
+        assert means == pytest.approx(expected[:2], abs=0.1)
+        assert np.mean([found.reciprocity(part).correlation for found in fits]) == pytest.approx(expected[2], abs=0.09)
+
+
+def test_a_rater_alone_has_the_variances_of_the_random_intercept_when_the_other_is_unrelated() -> None:
+    data = ratings(3)
+    found = one_with_many(
+        data.client, np.where(np.arange(len(data)) < 30, data.rating, np.nan), therapist=data.therapist
+    )
+    alone = random_intercept(data.client, cluster=data.therapist)
+    # Thirty ratings of the other rater add little to what the client's say of their own variance.
+    assert found.variance("client", "dyad").variance == pytest.approx(alone.variance_residual, rel=0.05)
+
+
+def test_order_of_rows_labels_and_units_do_not_matter() -> None:
+    data = ratings(4)
+    moved = data.sample(frac=1, random_state=1)
+    one = fit(data)
+    two = one_with_many(10 * moved.client - 3, moved.rating, therapist=moved.therapist.map("therapist {}".format))
+    assert two.variance("client", "dyad").variance == pytest.approx(
+        100 * one.variance("client", "dyad").variance, rel=1e-4
+    )
+    for part in ("therapist", "dyad"):
+        assert two.reciprocity(part).correlation == pytest.approx(one.reciprocity(part).correlation, abs=1e-4)
+    assert two.client_mean == pytest.approx(10 * one.client_mean - 3, rel=1e-5)
+
+
+def test_dyadic_reciprocity_is_not_claimed_where_there_is_none() -> None:
+    rng = np.random.default_rng(7)
+    therapist = np.repeat(np.arange(25), 4)
+    p = []
+    for _ in range(40):
+        y = 0.6 * rng.normal(size=(25, 2))[therapist] + rng.normal(size=(100, 2))
+        p.append(one_with_many(y[:, 0], y[:, 1], therapist=therapist).reciprocity("dyad").p)
+    assert np.mean(np.array(p) < 0.05) < 0.15 and np.mean(p) == pytest.approx(0.5, abs=0.15)
+
+
+def test_one_client_per_therapist_leaves_the_dyad_and_its_reciprocity() -> None:
+    data = ratings(5).drop_duplicates("therapist")
+    found = fit(data)
+    assert found.status is Status.UNDERIDENTIFIED and "No therapist has two clients" in found.warnings[0]
+    assert [item.part for item in found.reciprocities] == ["dyad"]
+    assert found.reciprocity("dyad").correlation == pytest.approx(
+        data[["client", "rating"]].corr().iloc[0, 1], abs=1e-4
+    )
+    assert found.variance("client", "dyad").variance == pytest.approx(data.client.var(), rel=1e-4)
+
+
+def test_all_dyads_of_one_therapist() -> None:
+    found = one_with_many([1, 2, 4, 3, 5], [2, 1, 3, 5, 4], therapist=["only"] * 5)
+    assert found.status is Status.TOO_FEW_CLUSTERS and np.isfinite(found.reciprocity("dyad").correlation)
+
+
+def test_no_therapist_variance_is_a_boundary() -> None:
+    rng = np.random.default_rng(1)
+    therapist = np.repeat(np.arange(20), 5)
+    y = rng.normal(size=(100, 2))
+    y -= pd.DataFrame(y).groupby(therapist).transform("mean").to_numpy()
+    found = one_with_many(y[:, 0], y[:, 1], therapist=therapist)
+    assert found.status is Status.BOUNDARY and np.isnan(found.reciprocity("therapist").correlation)
+    assert found.variance("client", "therapist").share < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("client", "rating", "status"),
+    [
+        ([], [], Status.NO_DATA),
+        ([1, 2, 3, 4], [np.nan] * 4, Status.NO_DATA),
+        ([1, 2, np.nan, np.nan, 3, 4], [np.nan, 2, 3, 4, np.nan, 1], Status.TOO_FEW_ROWS),
+        ([3, 3, 3, 3, 3], [1, 2, 3, 4, 5], Status.CONSTANT),
+        ([1, 2, 4, 3, 5], [2, 3, 5, 4, 6], Status.SINGULAR),
+    ],
+)
+def test_difficult_ratings_have_a_status_and_a_sentence(client: list, rating: list, status: Status) -> None:
+    found = one_with_many(client, rating, therapist=[f"t{i // 2}" for i in range(len(client))])
+    assert found.status is status and found.warnings
+    assert found.to_frame().empty
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: one_with_many([1, np.inf], [1, 2], therapist=[1, 1]),
+        lambda: one_with_many([1, 2, 3], [1, 2, 3], therapist=[1, 1]),
+        lambda: one_with_many([1, 2, 3], [1, 2, 4], therapist=[1, 2, 2], dyad=["a", "a", "b"]),
+        lambda: fit(ratings(1)).variance("client", "error"),
+        lambda: fit(ratings(1)).reciprocity("error"),
+    ],
+)
+def test_wrong_calls_raise_our_error(call) -> None:
+    with pytest.raises(AnalysisError):
+        call()
