@@ -237,6 +237,7 @@ def header_problems(source: Source, columns: Sequence[DeliveredColumn]) -> list[
                     f"The header gives one name to {_these(where)}.",
                     "Give each column its own name; a repeated name cannot be used in the site's settings.",
                     column_name=name,
+                    severity="info",
                 )
             )
     return found

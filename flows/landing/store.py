@@ -194,6 +194,13 @@ class LandingStore:
         """Content hash by delivery number."""
         return dict(self.con.execute("select delivery_number, content_hash from raw.deliveries").fetchall())
 
+    def reading_hashes(self) -> dict[int, str]:
+        """By delivery number, a hash of its bytes and of how they were read: other settings may read other cells."""
+        rows = self.con.execute(
+            "select delivery_number, sha256(content_hash || reader_settings) from raw.deliveries"
+        ).fetchall()
+        return dict(rows)
+
     def land(
         self,
         delivery: NewDelivery,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from flows.landing.store import LandingStore
 from flows.paths import StudyPaths
-from flows.problems import Problem
+from flows.problems import Problem, Severity
 from flows.pseudonyms import BLANKS, pseudonym
 from flows.settings_types import clean_column_name
 from flows.study import Study
@@ -112,17 +112,7 @@ def _told(
     row_number: int | None,
     message: str,
     action: str,
-    severity: str = "critical",
+    severity: Severity = "critical",
     site_id: str = "",
 ) -> Problem:
-    assert severity in ("critical", "warning")
-    return Problem(
-        site_id,
-        "withdrawals.csv",
-        row_number,
-        None,
-        problem,
-        message,
-        action,
-        "critical" if severity == "critical" else "warning",
-    )
+    return Problem(site_id, "withdrawals.csv", row_number, None, problem, message, action, severity)

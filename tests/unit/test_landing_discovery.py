@@ -177,7 +177,9 @@ def test_a_redcap_dictionary_is_no_delivery(tmp_path: Path, folder: Path) -> Non
     with landed(study) as (result, store):
         assert result.new == (1,) and not result.problems
         assert [each.file_name for each in store.headers()] == ["export.csv"]
+        before = store.reading_hashes()
     (folder / "dictionary_2.csv").write_text(dictionary.replace("q2,radio", "q2,notes"))
     with landed(study, "r2") as (result, store):
         assert result.read_again == (1,), "another dictionary means another reading"
+        assert store.reading_hashes().keys() == before.keys() and store.reading_hashes() != before
         assert store.con.execute("select cells from raw.records").fetchall() == [(["a", "1", ""],)]
