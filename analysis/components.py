@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from analysis.correlation import smoothed
+from analysis.correlation import Correlations, smoothed
 from analysis.extraction import EXTRACTIONS, LOWER_BOUND, Extraction, extract
 from analysis.fit import degrees_of_freedom
 from analysis.rotation import ROTATIONS, Rotation, RotationSettings, rotate, rotation_name
@@ -31,10 +31,14 @@ class _Notes:
         self.statuses.append(status)
         self.sentences.append(sentence)
 
+    def add_all(self, status: str, sentences: Sequence[str]) -> None:
+        self.statuses.append(Status(status))
+        self.sentences.extend(sentences)
+
 
 def find_components(
-    correlation: np.ndarray | pd.DataFrame,
-    n: float | None,
+    correlation: np.ndarray | pd.DataFrame | Correlations,
+    n: float | None = None,
     items: Sequence[str] | None = None,
     *,
     n_components: int,
@@ -53,7 +57,8 @@ def find_components(
 ) -> Solution:
     """Extract and rotate ``n_components`` from ``correlation`` (p, p) of ``n`` rows.
 
-    ``items`` names the rows of an array (a frame has its own). ``extraction``: ``minres``, ``ml``, ``paf`` or
+    ``items`` names the rows of an array (a frame has its own). :class:`analysis.correlation.Correlations` bring their
+    own n and items, and their status and warnings go with the solution. ``extraction``: ``minres``, ``ml``, ``paf`` or
     ``components``. ``rotation``: a name of :data:`analysis.rotation.ROTATIONS`, with ``gamma`` (oblimin), ``power``
     (promax), ``delta`` (geomin) and ``target`` (p, m; NaN cells are free). ``random_starts`` and ``seed``: see
     :func:`analysis.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An indefinite matrix is
@@ -76,6 +81,11 @@ def find_components(
     >>> found.status, found.phi.round(3)[0, 1], found.pattern.round(3)[0]
     ('ok', np.float64(0.3), array([0.8, 0. ]))
     """
+    notes = _Notes()
+    if isinstance(correlation, Correlations):
+        notes.add_all(correlation.status, correlation.warnings)
+        n, items = correlation.n if n is None else n, correlation.items
+        correlation = correlation.matrix
     matrix, names = _correlation(correlation, items)
     rows = _rows(n)
     name = rotation_name(rotation)
@@ -83,9 +93,8 @@ def find_components(
         raise AnalysisError(
             f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
         )
-    notes = _Notes()
     matrix = _conditioned(matrix, names, extraction, smooth, notes)
-    if rows <= len(names):
+    if rows <= len(names) and Status.TOO_FEW_ROWS not in notes.statuses:
         notes.add(Status.TOO_FEW_ROWS, f"{rows:g} rows for {len(names)} items; more rows than items are needed.")
     found = extract(
         matrix, n_components, extraction, lower_bound=lower_bound, tolerance=tolerance, max_iterations=max_iterations

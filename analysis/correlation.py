@@ -332,7 +332,7 @@ def _finished(
         matrix = smoothed(matrix) if smooth else matrix
     if n <= len(items):
         statuses = [*statuses, Status.TOO_FEW_ROWS]
-        notes.append(f"{n} rows for {len(items)} items: the correlations cannot all be independent of each other.")
+        notes.append(f"{n} rows for {len(items)} items; more rows than items are needed.")
     return Correlations(
         items,
         matrix,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.status import AnalysisError, Status
+
+ROWS_AT_ONCE = 16384
+"""Rows worked on at a time, so that the working copies stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +39,24 @@ class CrossProducts:
     def from_rows(cls, values: np.ndarray, items: Sequence[str], *, origin: np.ndarray | None = None) -> CrossProducts:
         """Sums of one chunk of rows (n, p), NaN where an answer is missing. ``origin`` is by default the rounded mean
         of each item, so that sums of whole-number answers stay exact."""
-        answered = ~np.isnan(values)
         if origin is None:
-            counts = np.maximum(answered.sum(axis=0), 1)
-            origin = np.round(np.where(answered, values, 0.0).sum(axis=0) / counts)
-        centred = np.where(answered, values - origin, 0.0)
-        present = answered.astype(float)
-        return cls(
-            items=tuple(items),
-            origin=np.asarray(origin, dtype=float),
-            n_rows=int(answered.any(axis=1).sum()),
-            n=present.T @ present,
-            sums=centred.T @ present,
-            squares=(centred**2).T @ present,
-            products=centred.T @ centred,
-        )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                origin = np.round(np.nan_to_num(np.nanmean(values[:ROWS_AT_ONCE], axis=0)))
+        size = values.shape[1]
+        n, sums, squares, products = (np.zeros((size, size)) for _ in range(4))
+        n_rows = 0
+        for start in range(0, len(values), ROWS_AT_ONCE):
+            centred = (values[start : start + ROWS_AT_ONCE] - origin).T
+            missing = np.isnan(centred)
+            present = (~missing).astype(float)
+            centred[missing] = 0.0
+            n_rows += int(np.sum(~missing.all(axis=0)))
+            n += present @ present.T
+            sums += centred @ present.T
+            squares += (centred**2) @ present.T
+            products += centred @ centred.T
+        return cls(tuple(items), np.asarray(origin, dtype=float), n_rows, n, sums, squares, products)
 
     def __add__(self, other: CrossProducts) -> CrossProducts:
         """The sums of both chunks; ``other`` is moved to this origin first.

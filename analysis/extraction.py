@@ -8,20 +8,21 @@ maximum-likelihood methods"); where Newton does not arrive, L-BFGS-B finishes th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import optimize
 
+from analysis.extraction_criteria import MINRES, ML, Criterion, eigen_loadings
 from analysis.status import AnalysisError, Status
 
 LOWER_BOUND = 0.005
 """Smallest uniqueness minres and ML may reach (psych, factanal); at the bound an item is a Heywood case."""
 
-EXTRACTIONS = ("minres", "ml", "paf", "components")
+MATRICES_AT_ONCE = 128
+"""Matrices worked on together: enough to spread the cost of a call, few enough to stay in a few hundred megabytes."""
 
-Eigen = tuple[np.ndarray, np.ndarray]
+EXTRACTIONS = ("minres", "ml", "paf", "components")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ def extract(
     ``max_iterations`` is 200 for minres and ml, 5000 for paf unless given. psych's ``pa`` stops at 1e-3 or after 50.
 
     Raises :class:`AnalysisError` for an unknown extraction, more components than items, values that are not finite, or
-    a matrix that is not positive definite where ML needs one.
+    no positive definite matrix where ML needs one; a matrix of a stack that ML cannot use has NaN and is not converged.
 
     >>> loadings = np.array([[.8], [.7], [.6], [.5]])
     >>> matrix = loadings @ loadings.T
@@ -70,18 +71,52 @@ def extract(
     stack = np.asarray(correlations, dtype=float)
     stack = stack[None] if stack.ndim == 2 else stack
     check_stack(stack, n_components, extraction)
-    if extraction == "minres":
-        return _bounded(stack, n_components, _MINRES, lower_bound, tolerance, max_iterations or 200)
+    if extraction == "components":
+        return _principal_components(stack, n_components)
     if extraction == "ml":
-        if np.min(np.linalg.eigvalsh(stack)[:, 0]) <= 1e-12:
+        definite = np.linalg.eigvalsh(stack)[:, 0] > 1e-12
+        if not np.any(definite):
             raise AnalysisError(
                 "Maximum likelihood needs a positive definite correlation matrix; use minres, drop items or smooth it.",
                 Status.SINGULAR,
             )
-        return _bounded(stack, n_components, _ML, lower_bound, tolerance, max_iterations or 200)
-    if extraction == "paf":
-        return _principal_axis(stack, n_components, tolerance, max_iterations or 5000)
-    return _principal_components(stack, n_components)
+        if not np.all(definite):
+            part = extract(
+                stack[definite],
+                n_components,
+                "ml",
+                lower_bound=lower_bound,
+                tolerance=tolerance,
+                max_iterations=max_iterations,
+            )
+            return _with_gaps(part, definite)
+    blocks = []
+    for start in range(0, len(stack), MATRICES_AT_ONCE):
+        block = stack[start : start + MATRICES_AT_ONCE]
+        if extraction == "paf":
+            blocks.append(_principal_axis(block, n_components, tolerance, max_iterations or 5000))
+        else:
+            criterion = MINRES if extraction == "minres" else ML
+            blocks.append(_bounded(block, n_components, criterion, lower_bound, tolerance, max_iterations or 200))
+    return _joined(blocks)
+
+
+def _joined(blocks: list[Extraction]) -> Extraction:
+    names = [one.name for one in fields(Extraction)]
+    return Extraction(*(np.concatenate([getattr(block, name) for block in blocks]) for name in names))
+
+
+def _with_gaps(part: Extraction, present: np.ndarray) -> Extraction:
+    """The extractions of the matrices that are ``present`` (B,), NaN and not converged for the others."""
+    whole = {}
+    for one in fields(Extraction):
+        values = getattr(part, one.name)
+        filled = np.zeros((len(present), *values.shape[1:]), dtype=values.dtype)
+        if values.dtype.kind == "f":
+            filled[...] = np.nan
+        filled[present] = values
+        whole[one.name] = filled
+    return Extraction(**whole)
 
 
 def check_stack(stack: np.ndarray, n_components: int, extraction: str) -> None:
@@ -120,92 +155,6 @@ def positive_columns(loadings: np.ndarray) -> np.ndarray:
     return loadings * np.where(loadings.sum(axis=-2, keepdims=True) < 0, -1.0, 1.0)
 
 
-@dataclass(frozen=True)
-class _Criterion:
-    """A discrepancy as a function of a parameter per item: the uniqueness (minres) or its logarithm (ml)."""
-
-    parameter: Callable[[np.ndarray], np.ndarray]
-    uniqueness: Callable[[np.ndarray], np.ndarray]
-    eigen: Callable[[np.ndarray, np.ndarray], Eigen]
-    value: Callable[[np.ndarray, int], np.ndarray]
-    gradient: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-    hessian: Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
-    loadings: Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
-
-
-def _cross_term(vectors: np.ndarray, coefficients: np.ndarray, m: int) -> np.ndarray:
-    """(B, p, p) sum over model vectors l and the rest k of c_lk w_ik w_jk w_il w_jl, c (B, m, p - m)."""
-    rest, model = vectors[..., :-m], vectors[..., -m:]
-    inner = np.matmul(rest[:, None] * coefficients[:, :, None, :], np.swapaxes(rest, -1, -2)[:, None])
-    return np.einsum("blij,bil,bjl->bij", inner, model, model, optimize=True)
-
-
-def _minres_eigen(psi: np.ndarray, stack: np.ndarray) -> Eigen:
-    reduced = stack - psi[..., None] * np.eye(stack.shape[-1])
-    return np.linalg.eigh(reduced)
-
-
-def _minres_value(values: np.ndarray, m: int) -> np.ndarray:
-    # A negative model eigenvalue cannot be reproduced by real loadings, so it stays in the residual.
-    return 0.5 * (np.sum(values[:, :-m] ** 2, axis=1) + np.sum(np.minimum(values[:, -m:], 0) ** 2, axis=1))
-
-
-def _minres_gradient(values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
-    left = np.concatenate([values[:, :-m], np.minimum(values[:, -m:], 0)], axis=1)
-    return -np.einsum("bik,bk->bi", vectors**2, left)
-
-
-def _minres_hessian(values: np.ndarray, vectors: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
-    rest = vectors[..., :-m]
-    definite = np.matmul(rest, np.swapaxes(rest, -1, -2)) ** 2
-    gap = values[:, None, :-m] - values[:, -m:, None]
-    coefficients = values[:, None, :-m] / np.where(np.abs(gap) < 1e-10, -1e-10, gap)
-    return definite + 2 * _cross_term(vectors, coefficients, m), definite
-
-
-def _minres_loadings(psi: np.ndarray, values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
-    return (vectors[..., -m:] * np.sqrt(np.maximum(values[:, None, -m:], 0)))[..., ::-1]
-
-
-def _ml_eigen(log_psi: np.ndarray, stack: np.ndarray) -> Eigen:
-    scale = np.exp(-0.5 * log_psi)
-    return np.linalg.eigh(stack * scale[:, :, None] * scale[:, None, :])
-
-
-def _ml_value(values: np.ndarray, m: int) -> np.ndarray:
-    rest = np.concatenate([values[:, :-m], np.minimum(values[:, -m:], 1)], axis=1)
-    rest = np.maximum(rest, 1e-300)
-    return np.sum(rest - np.log(rest) - 1, axis=1)
-
-
-def _ml_gradient(values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
-    left = np.concatenate([1 - values[:, :-m], 1 - np.minimum(values[:, -m:], 1)], axis=1)
-    return np.einsum("bik,bk->bi", vectors**2, left)
-
-
-def _ml_hessian(values: np.ndarray, vectors: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
-    rest, small = vectors[..., :-m], values[:, :-m]
-    plain = np.matmul(rest, np.swapaxes(rest, -1, -2))
-    weighted = np.matmul(rest * small[:, None, :], np.swapaxes(rest, -1, -2))
-    theta, large = small[:, None, :], values[:, -m:, None]
-    gap = theta - large
-    coefficients = -(1 - theta) * (theta + large) / np.where(np.abs(gap) < 1e-10, -1e-10, gap)
-    return weighted * plain + _cross_term(vectors, coefficients, m), plain**2
-
-
-def _ml_loadings(log_psi: np.ndarray, values: np.ndarray, vectors: np.ndarray, m: int) -> np.ndarray:
-    model = vectors[..., -m:] * np.sqrt(np.maximum(values[:, None, -m:] - 1, 0))
-    return (model * np.exp(0.5 * log_psi)[..., None])[..., ::-1]
-
-
-def _same(array: np.ndarray) -> np.ndarray:
-    return array
-
-
-_MINRES = _Criterion(_same, _same, _minres_eigen, _minres_value, _minres_gradient, _minres_hessian, _minres_loadings)
-_ML = _Criterion(np.log, np.exp, _ml_eigen, _ml_value, _ml_gradient, _ml_hessian, _ml_loadings)
-
-
 def _projected(gradient: np.ndarray, x: np.ndarray, low: float, high: float) -> np.ndarray:
     """The gradient without the parts that push a parameter out of its bounds."""
     outward = ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
@@ -235,7 +184,7 @@ def _direction(
 
 
 def _bounded(
-    stack: np.ndarray, m: int, criterion: _Criterion, lower: float, tolerance: float, max_iterations: int
+    stack: np.ndarray, m: int, criterion: Criterion, lower: float, tolerance: float, max_iterations: int
 ) -> Extraction:
     """Bounded Newton on all replicates at once; those that do not arrive are finished by L-BFGS-B one by one."""
     count, items, _ = stack.shape
@@ -295,7 +244,7 @@ def _finish(
     index: int,
     stack: np.ndarray,
     m: int,
-    criterion: _Criterion,
+    criterion: Criterion,
     bounds: tuple[float, float],
     x: np.ndarray,
     values: np.ndarray,
@@ -344,7 +293,7 @@ def _principal_axis(stack: np.ndarray, m: int, tolerance: float, max_iterations:
         reduced = stack[active].copy()
         reduced[:, diagonal, diagonal] = communality[active]
         values, vectors = np.linalg.eigh(reduced)
-        found = _minres_loadings(communality[active], values, vectors, m)
+        found = eigen_loadings(values, vectors, m)
         updated = np.sum(found**2, axis=2)
         change[active] = np.abs(updated.sum(axis=1) - communality[active].sum(axis=1))
         loadings[active], communality[active] = found, updated
@@ -368,7 +317,7 @@ def _principal_axis(stack: np.ndarray, m: int, tolerance: float, max_iterations:
 def _principal_components(stack: np.ndarray, m: int) -> Extraction:
     """Principal components: eigenvectors scaled by the roots of their eigenvalues."""
     values, vectors = np.linalg.eigh(stack)
-    loadings = _minres_loadings(values, values, vectors, m)
+    loadings = eigen_loadings(values, vectors, m)
     communality = np.sum(loadings**2, axis=2)
     count, items, _ = stack.shape
     return Extraction(

@@ -41,33 +41,45 @@ class PairCounts:
 
         Raises :class:`AnalysisError` for an answer that is none of the categories.
         """
-        columns = [np.ascontiguousarray(values[:, j]) for j in range(values.shape[1])]
-        answered = [~np.isnan(column) for column in columns]
-        if categories is None:
-            categories = [np.unique(column[seen]) for column, seen in zip(columns, answered, strict=True)]
-        sizes = [len(kinds) for kinds in categories]
-        offsets = np.concatenate([[0], np.cumsum(sizes)])
-        codes = np.full(values.shape, -1, dtype=np.int32)
-        for j, (column, seen, kinds) in enumerate(zip(columns, answered, categories, strict=True)):
-            place = np.searchsorted(kinds, column[seen])
-            wrong = (place >= len(kinds)) | (np.asarray(kinds)[np.minimum(place, len(kinds) - 1)] != column[seen])
-            if np.any(wrong):
-                raise AnalysisError(f"{items[j]} holds {int(wrong.sum())} answers that are none of its categories.")
-            codes[seen, j] = offsets[j] + place
-        table = np.zeros((offsets[-1], offsets[-1]))
+        fixed = categories is not None
+        kinds = tuple(np.asarray(one, dtype=float) for one in categories or [np.zeros(0)] * values.shape[1])
+        total = cls._empty(tuple(items), kinds)
         for start in range(0, len(values), ROWS_AT_ONCE):
-            block = codes[start : start + ROWS_AT_ONCE]
-            indicator = np.zeros((len(block), offsets[-1] + 1), dtype=np.float32)
-            # Missing answers land in one last column, which is cut off.
-            np.put_along_axis(indicator, np.where(block < 0, offsets[-1], block), 1.0, axis=1)
-            indicator = indicator[:, :-1]
-            table += indicator.T @ indicator
-        return cls(
-            tuple(items),
-            tuple(np.asarray(kinds, dtype=float) for kinds in categories),
-            table,
-            int(np.sum(np.any(np.stack(answered, axis=1), axis=1))) if columns else 0,
-        )
+            block = np.ascontiguousarray(values[start : start + ROWS_AT_ONCE].T, dtype=float)
+            total = total._with_block(block, fixed)
+        return total
+
+    @classmethod
+    def _empty(cls, items: tuple[str, ...], categories: tuple[np.ndarray, ...]) -> PairCounts:
+        size = sum(len(kinds) for kinds in categories)
+        return cls(items, categories, np.zeros((size, size)), 0)
+
+    def _with_block(self, block: np.ndarray, fixed: bool) -> PairCounts:
+        """These counts and those of a block (p, rows), items in rows; new categories are taken up unless ``fixed``."""
+        answered = ~np.isnan(block)
+        indicator = self._indicator(block)
+        strangers = answered.sum(axis=1) != indicator.sum(axis=1) @ self.membership()
+        base = self
+        if np.any(strangers):
+            guilty = np.flatnonzero(strangers)
+            if fixed:
+                names = ", ".join(self.items[j] for j in guilty)
+                raise AnalysisError(f"These items hold answers that are none of their categories: {names}.")
+            wider = list(self.categories)
+            for j in guilty:
+                wider[j] = np.union1d(wider[j], np.unique(block[j, answered[j]]))
+            base = PairCounts(self.items, tuple(wider), self._spread(tuple(wider)), self.n_rows)
+            indicator = base._indicator(block)
+        n_rows = self.n_rows + int(np.sum(answered.any(axis=0)))
+        return PairCounts(base.items, base.categories, base.table + indicator @ indicator.T, n_rows)
+
+    def _indicator(self, block: np.ndarray) -> np.ndarray:
+        """(C, rows) 1 where a row gave that answer. A missing answer equals nothing."""
+        offsets = self.offsets
+        indicator = np.empty((offsets[-1], block.shape[1]), dtype=np.float32)
+        for j, kinds in enumerate(self.categories):
+            np.equal(block[j], kinds[:, None], out=indicator[offsets[j] : offsets[j + 1]], casting="unsafe")
+        return indicator
 
     def __add__(self, other: PairCounts) -> PairCounts:
         """The counts of both chunks over the union of their categories.

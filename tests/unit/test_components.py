@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.components import find_components
+from analysis.correlation import correlate
 from analysis.extraction import extract
 from analysis.rotation import ROTATIONS, RotationSettings, rotate, rotate_stack
 from analysis.status import AnalysisError, Status
@@ -290,3 +291,25 @@ def test_a_saddle_point_is_not_taken_for_a_minimum():
         solution = find_components(population(pattern, np.eye(2)), 500, n_components=2, rotation=rotation)
         assert solution.status == "ok"
         np.testing.assert_allclose(np.sort(np.abs(solution.pattern).ravel())[:6], 0.0, atol=1e-5)
+
+
+def test_correlations_bring_their_n_items_and_warnings():
+    rows = pd.DataFrame(sample(POPULATION, 150, 3)).add_prefix("q")
+    rows["constant"] = 1.0
+    found = correlate(rows)
+    solution = find_components(found, n_components=3)
+    assert solution.items == tuple(f"q{i}" for i in range(12))
+    assert solution.n == 150
+    assert solution.warnings == ("Items left out: constant (constant).",)
+    short = find_components(correlate(rows.iloc[:9]), n_components=2)
+    assert sum("more rows than items" in sentence for sentence in short.warnings) == 1
+
+
+def test_a_stack_that_ml_cannot_use_in_part():
+    matrix = np.array(SAMPLE)
+    matrix[1], matrix[:, 1] = matrix[0], matrix[:, 0]
+    matrix[1, 1] = matrix[0, 1] = matrix[1, 0] = 1.0
+    found = extract(np.stack([SAMPLE, matrix, SAMPLE]), 3, "ml")
+    assert found.converged.tolist() == [True, False, True]
+    assert np.isnan(found.loadings[1]).all()
+    np.testing.assert_array_equal(found.loadings[0], found.loadings[2])
