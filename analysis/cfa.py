@@ -94,6 +94,13 @@ def cfa(covariance: np.ndarray, n: float, items: Sequence[str], scales: Mapping[
 
     Raises :class:`AnalysisError`: no item with a scale, a singular matrix or n <= p (ML needs its inverse), a model
     with more parameters than covariances or a scale that is not identified.
+
+    >>> loadings = np.array([0.8, 0.7, 0.6, 0.5])
+    >>> matrix = np.outer(loadings, loadings)
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = cfa(matrix, 200, list("abcd"), dict.fromkeys("abcd", "bond"))
+    >>> found.standardised.round(6).tolist(), found.fit.df, round(found.fit.srmr, 6)
+    ([0.8, 0.7, 0.6, 0.5], 2, 0.0)
     """
     sample, kept, factors, factor_of, left_out = _input(covariance, n, items, scales)
     model = SimpleStructure(factor_of)

@@ -174,7 +174,7 @@ class CongruenceIntervals:
     matched and after_rotation (b, pairs). A resample adds noise to both solutions, so replicates lie below the estimate
     as the estimate lies below the congruence of the populations; the intervals are corrected for that bias
     (:mod:`analysis.bias_correction`) and cut off at 1. Where the rotation of a solution is itself ambiguous (few,
-    complex items) the plain congruence jumps between rotations and no interval for it is good; the one after rotation is.
+    complex items) the plain congruence jumps between rotations and no interval for it is good; that after rotation is.
     """
 
     estimate: Congruence

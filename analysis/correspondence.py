@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
 from analysis.alignment import orthogonal_basis, orthogonal_procrustes, tucker_congruence
+from analysis.bias_correction import bias_corrected_interval
 from analysis.intervals import percentile_interval
 from analysis.salience import salience
 from analysis.solution import Solution
@@ -196,7 +197,8 @@ def correspondence_intervals(
 ) -> pd.DataFrame:
     """The frame of :func:`correspondence` with se, lower, upper and level from the bootstrap of the same solution.
 
-    Partitions of a resample are noisier than that of the full sample, so the intervals tend to lie below the estimate.
+    Percentile intervals, but for the mean congruence: resampling lowers congruences, so that one is corrected for bias
+    (:mod:`analysis.bias_correction`).
     """
     full = correspondence(stability.solution, scales, threshold=threshold, keys=keys)
     frame = full.to_frame()
@@ -211,6 +213,9 @@ def correspondence_intervals(
         ]
     )
     frame["lower"], frame["upper"], frame["se"] = percentile_interval(drawn, stability.level)
+    at = frame.index[frame["measure"] == "mean_target_congruence"][0]
+    corrected = bias_corrected_interval(frame.loc[at, "estimate"], drawn[:, at], stability.level, limits=(-1.0, 1.0))
+    frame.loc[at, ["lower", "upper"]] = [float(corrected.lower), float(corrected.upper)]
     frame["level"] = stability.level
     return frame
 

@@ -84,6 +84,14 @@ def schmid_leiman(solution: Solution) -> GeneralFactor:
     component the component is the general factor.
 
     Raises :class:`AnalysisError` (``not_applicable``) for orthogonal components, which have no general factor.
+
+    >>> from analysis.components import find_components
+    >>> pattern = np.kron(np.eye(3), np.array([[0.8], [0.7], [0.6]]))
+    >>> phi = np.array([[1, 0.48, 0.4], [0.48, 1, 0.3], [0.4, 0.3, 1]])
+    >>> matrix = pattern @ phi @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> schmid_leiman(find_components(matrix, 300, list("abcdefghi"), n_components=3)).second_order.round(3).tolist()
+    [0.8, 0.6, 0.5]
     """
     second_order, status, warnings = second_order_loadings(solution.phi)
     if second_order.sum() < 0:

@@ -86,8 +86,8 @@ def alpha(covariance: np.ndarray, n: float, items: Sequence[str], *, level: floa
     An item without variance is left out and named. Raises :class:`AnalysisError` when fewer than two items remain or
     the sum score has no variance.
 
-    >>> alpha(np.array([[1.0, 0.5], [0.5, 1.0]]), 100, ["a", "b"]).raw
-    0.6666666666666666
+    >>> round(alpha(np.array([[1.0, 0.5], [0.5, 1.0]]), 100, ["a", "b"]).raw, 6)
+    0.666667
     """
     check_level(level)
     matrix = np.asarray(covariance, dtype=float)

@@ -117,6 +117,12 @@ def score_weights(solution: Solution, method: ScoreMethod = "regression") -> Sco
 
     A singular correlation matrix is inverted on its own dimensions only (pseudo-inverse), with status ``singular``.
     Raises :class:`AnalysisError` for an unknown method, or Bartlett's with a uniqueness of zero or less.
+
+    >>> from analysis.components import find_components
+    >>> matrix = np.full((4, 4), 0.5) + 0.5 * np.eye(4)
+    >>> found = score_weights(find_components(matrix, 100, list("abcd"), n_components=1))
+    >>> found.weights.round(4).ravel().tolist(), found.determinacy.round(4).tolist()
+    ([0.2828, 0.2828, 0.2828, 0.2828], [0.8])
     """
     if method not in SCORE_METHODS:
         raise AnalysisError(f"Score method {method!r} is not known; choose one of {', '.join(SCORE_METHODS)}.")

@@ -112,6 +112,8 @@ def test_intervals_come_from_the_bootstrap() -> None:
     frame = correspondence_intervals(stability, SCALES).set_index("measure")
     assert (frame["lower"] <= frame["upper"]).all()
     assert frame.loc["adjusted_rand", "se"] > 0
+    target = frame.loc["mean_target_congruence"]
+    assert target["lower"] < target["estimate"] < target["upper"] <= 1
 
 
 def test_a_component_of_reversed_items_is_found() -> None:

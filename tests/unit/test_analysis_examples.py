@@ -1,0 +1,17 @@
+"""The examples in the docstrings of analysis/ give what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import analysis
+
+MODULES = [module.name for module in pkgutil.iter_modules(analysis.__path__)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of(name: str) -> None:
+    module = importlib.import_module(f"analysis.{name}")
+    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).failed == 0
