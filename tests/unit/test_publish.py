@@ -1,0 +1,202 @@
+"""Publishing: one atomic step, readers never refused, old versions kept, nothing left behind."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from flows import publish
+from flows.database import attach, connect
+from flows.errors import NothingPublished, PublishError, UsageError
+from flows.paths import StudyPaths
+from flows.publish import Resources
+from flows.query import as_csv, as_json, run_query
+from flows.rolling_back import roll_back
+
+RESOURCES = Resources("500MB", 1)
+
+
+def make_next(paths: StudyPaths, number: int, sites: tuple[str, ...] = ("a", "b")) -> None:
+    publish.prepare_next(paths, full=True, resources=RESOURCES)
+    with connect() as con:
+        attach(con, paths.next_file, "alliance")
+        for schema in publish.SCHEMAS:
+            con.execute(f"create schema alliance.{schema}")
+        con.execute("create table alliance.core.forms (form_id bigint primary key, site_id varchar, n integer)")
+        con.execute("comment on table alliance.core.forms is 'One row per form.'")
+        for index, site in enumerate(sites):
+            con.execute("insert into alliance.core.forms values (?, ?, ?)", [index, site, number])
+        con.execute("create table alliance.meta.refreshes (refresh_id varchar primary key)")
+
+
+def put_out(paths: StudyPaths, number: int, rewritten: tuple[str, ...] | None = None, keep: int = 3) -> dict:
+    return publish.publish(
+        paths,
+        refresh_id=f"20260101T00000{number}Z",
+        rewritten_sites=rewritten,
+        keep_versions=keep,
+        report=None,
+        resources=RESOURCES,
+    )
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> StudyPaths:
+    return StudyPaths(tmp_path / "my study")
+
+
+def read_n(paths: StudyPaths) -> int:
+    _, rows = run_query(paths.published_file, "select max(n) from core.forms")
+    return rows[0][0]
+
+
+def test_what_is_published_can_be_queried_but_not_written(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    manifest = put_out(paths, 1)
+    assert read_n(paths) == 1
+    assert manifest["tables"]["core.forms"] == 2
+    assert stat.S_IMODE(paths.published_file.stat().st_mode) == 0o440
+    with pytest.raises(UsageError):
+        run_query(paths.published_file, "create table core.more (i integer)")
+    with pytest.raises(UsageError):
+        run_query(paths.published_file, f"copy core.forms to '{paths.folder / 'stolen.csv'}'")
+
+
+def test_keys_and_comments_reach_the_published_file(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    put_out(paths, 1)
+    _, keys = run_query(paths.published_file, "select constraint_type from duckdb_constraints()")
+    assert ("PRIMARY KEY",) in keys
+    _, comments = run_query(paths.published_file, "select comment from duckdb_tables() where table_name = 'forms'")
+    assert comments == [("One row per form.",)]
+
+
+def test_parquet_holds_the_same_rows_and_links_unchanged_sites(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    put_out(paths, 1)
+    before = (paths.published_parquet_dir / "core" / "forms" / "site_id=a.parquet").stat().st_ino
+    make_next(paths, 2)
+    put_out(paths, 2, rewritten=("b",))
+    folder = paths.published_parquet_dir / "core" / "forms"
+    assert (folder / "site_id=a.parquet").stat().st_ino == before
+    rows = duckdb.sql(f"select site_id, n from '{folder}/*.parquet' order by 1").fetchall()
+    assert rows == [("a", 1), ("b", 2)]
+
+
+def test_a_table_without_rows_still_has_a_parquet_file(paths: StudyPaths) -> None:
+    make_next(paths, 1, sites=())
+    put_out(paths, 1)
+    found = duckdb.sql(f"select count(*) from '{paths.published_parquet_dir}/core/forms/*.parquet'").fetchone()
+    assert found == (0,)
+
+
+def test_old_versions_are_kept_and_pruned_and_can_come_back(paths: StudyPaths) -> None:
+    for number in (1, 2, 3, 4):
+        make_next(paths, number)
+        put_out(paths, number)
+    assert [name[-2:-1] for name in publish.versions(paths)] == ["2", "3", "4"]
+    roll_back(paths, None)
+    assert read_n(paths) == 3
+    roll_back(paths, "20260101T000002Z")
+    assert read_n(paths) == 2
+    with pytest.raises(UsageError):
+        roll_back(paths, "20260101T000001Z")
+    with pytest.raises(UsageError):
+        roll_back(paths, None)
+
+
+def test_the_published_version_is_never_pruned(paths: StudyPaths) -> None:
+    for number in (1, 2):
+        make_next(paths, number)
+        put_out(paths, number)
+    roll_back(paths, None)
+    publish.prune(paths, keep=1)
+    assert publish.versions(paths) == ["20260101T000001Z", "20260101T000002Z"]
+    assert read_n(paths) == 1
+
+
+def test_a_failure_leaves_what_was_published(paths: StudyPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_next(paths, 1)
+    put_out(paths, 1)
+    make_next(paths, 2)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publish, "_manifest", full_disk)
+    with pytest.raises(PublishError, match="No space left"):
+        put_out(paths, 2)
+    assert read_n(paths) == 1
+    assert publish.versions(paths) == ["20260101T000001Z"]
+
+
+def test_readers_are_never_refused_while_versions_change(paths: StudyPaths) -> None:
+    make_next(paths, 0)
+    put_out(paths, 0)
+    code = (
+        "import duckdb, sys\n"
+        "seen = set()\n"
+        "for _ in range(300):\n"
+        "    con = duckdb.connect(sys.argv[1], read_only=True)\n"
+        "    seen.add(tuple(con.execute('select min(n), max(n) from core.forms').fetchone()))\n"
+        "    con.close()\n"
+        "print(all(low == high for low, high in seen))\n"
+    )
+    done: list[str] = []
+
+    def read() -> None:
+        call = subprocess.run(
+            [sys.executable, "-c", code, str(paths.published_file)], capture_output=True, text=True, check=True
+        )
+        done.append(call.stdout.strip())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    number = 0
+    while reader.is_alive():
+        number = (number + 1) % 10
+        make_next(paths, number)
+        put_out(paths, number, keep=3)
+    reader.join()
+    assert done == ["True"]
+
+
+def test_compacting_takes_out_the_bytes_of_those_who_withdrew(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    secret = "th_" + "f00dfeed" * 40
+    with connect() as con:
+        attach(con, paths.next_file, "alliance")
+        con.execute("create table alliance.core.clients (client_id varchar primary key)")
+        con.execute("insert into alliance.core.clients values (?), ('stays')", [secret])
+    with connect(paths.next_file) as con:
+        con.execute("delete from core.clients where client_id <> 'stays'")
+    assert publish.compact(paths, removed=True, resources=RESOURCES)
+    assert b"f00dfeedf00dfeed" not in paths.next_file.read_bytes()
+    with connect(paths.next_file, read_only=True) as con:
+        assert con.execute("from core.clients").fetchall() == [("stays",)]
+        keys = con.execute("select count(*) from duckdb_constraints() where constraint_type = 'PRIMARY KEY'").fetchone()
+        assert keys == (3,)
+
+
+def test_compacting_is_left_out_when_it_would_change_nothing(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    assert not publish.compact(paths, removed=False, resources=RESOURCES)
+
+
+def test_there_is_nothing_to_query_or_to_go_back_to_at_first(paths: StudyPaths) -> None:
+    with pytest.raises(NothingPublished):
+        run_query(paths.published_file, "select 1")
+    with pytest.raises(NothingPublished):
+        roll_back(paths, None)
+
+
+def test_rows_as_csv_and_json() -> None:
+    rows = [(1, None), (2, 'a "quoted", text')]
+    assert as_csv(["n", "text"], rows) == 'n,text\n1,\n2,"a ""quoted"", text"\n'
+    assert '"text": null' in as_json(["n", "text"], rows)
