@@ -22,7 +22,7 @@ from flows.codebook import load_codebook
 
 __all__ = ["DEFAULT_SEED", "TooFewForms", "Truth", "generate"]
 
-DEFAULT_SEED = 20130101
+DEFAULT_SEED = 2013
 
 _WRITERS = {
     "north": site_north.write,

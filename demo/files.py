@@ -20,7 +20,7 @@ Cell = str | float | None
 
 _MADE = dt.datetime(2024, 3, 15, 12, 0, 0)
 # Where an SPSS file keeps date ("dd mmm yy") and time of its making: PSPP manual, system file format, header record.
-_SAV_DATE = slice(84, 101)
+_SAV_DATE = slice(92, 109)
 _CREATED = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(<)")
 
 

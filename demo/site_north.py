@@ -57,14 +57,15 @@ def write(plan: SitePlan) -> list[Table]:
 def _clients(plan: SitePlan) -> tuple[Table, Table]:
     """Two deliveries, the second with what came since the first."""
     items = plan.headers("WAI {}", "HAQ {}", "CALPAS {}")
-    header = [*_KEYS, "Geschlecht", *items, "Anmerkung"]
+    extra = ["Geschlecht"] if plan.mess is not None else []
+    header = [*_KEYS, *extra, *items, "Anmerkung"]
     tables = tuple(Table(f"klienten_{day}.csv", list(header)) for day in (_FIRST_EXPORT, _SECOND_EXPORT))
     spelling = {dyad.client: _GENDERS[place % len(_GENDERS)] for place, dyad in enumerate(plan.dyads)}
     for number, (key, dyad) in enumerate(plan.forms("client"), start=1):
         day = dyad.date(key.session, "client")
         table = tables[day > dt.date.fromisoformat(_FIRST_EXPORT)]
-        gender = spelling[dyad.client] if plan.mess is not None else "w"
-        table.add([str(number), *_key_cells(plan, key, dyad), gender, *text(plan.answers(key)), None], key)
+        gender = [spelling[dyad.client]] if extra else []
+        table.add([str(number), *_key_cells(plan, key, dyad), *gender, *text(plan.answers(key)), None], key)
     for table in tables:
         table.item_columns["client"] = table.columns_named(items)
     return tables[0], tables[1]

@@ -31,7 +31,7 @@ def write(plan: SitePlan) -> list[Table]:
 
 def _alliance(plan: SitePlan) -> Table:
     items = plan.headers("wai{}", "haq{}", "cal{}")
-    table = Table("alliance.sav", ["id", "therap", "rater", "session", "day", *items])
+    table = Table("alliance.sav", ["id", "therap", "rater", "session", "day", *items], first_row=1)
     columns = table.columns_named(items)
     table.item_columns = {"client": columns, "therapist": columns}
     for rater in ("client", "therapist"):
@@ -45,7 +45,7 @@ def _alliance(plan: SitePlan) -> Table:
 def _outcome(plan: SitePlan) -> Table:
     header = ["id", "therap", "day_pre", "day_post", "gsi_pre", "gsi_post"]
     header += [*numbered("sev_pre{}", 3), *numbered("sev_post{}", 3), *numbered("resc{}", 4), *numbered("rest{}", 4)]
-    table = Table("outcome.sav", header)
+    table = Table("outcome.sav", header, first_row=1)
     for dyad in plan.dyads:
         cells: list[Cell] = [
             dyad.client,

@@ -126,7 +126,7 @@ def _spoil(plan: SitePlan, mess: Mess, client: Table, therapist: Table) -> None:
     )
     row = client.form_rows[key]
     client.rows[row][id_column] = None
-    mess.note("client_id_blank", client, row, id_column, cells=1 + len(plan.population.items), rater="client")
+    mess.note("client_id_blank", client, row, id_column, cells=len(plan.population.items), rater="client")
     key = mess.pick(therapist)
     again = therapist.add(therapist.rows[therapist.form_rows[key]])
     mess.note(

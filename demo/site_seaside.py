@@ -94,7 +94,7 @@ def _second_entry(plan: SitePlan, mess: Mess, answers: Table) -> Table:
 
 
 def _spoil(plan: SitePlan, mess: Mess, answers: Table) -> None:
-    mess.spoil(answers, "value_zero", "0", 1, items=mess.of("haq_i"), note="0 has no place between -1 and +1")
+    mess.spoil(answers, "signed_zero", "0", items=mess.of("haq_i"))
     mess.spoil(answers, "blank", None, 2)
     mess.spoil(answers, "declared_missing", "N/A", 1)
     haq = sum(str(row[5]).startswith("HAQ") for row in answers.rows)

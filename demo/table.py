@@ -20,8 +20,9 @@ class Table:
     """Cells of one file; None and '' are blank.
 
     ``file`` is the path below the site's folder of deliveries, ``first_row`` the number a spreadsheet shows for the
-    first record. The 47 alliance items of a form stand in one row (``item_columns`` by rater) or, in a long file, in 47
-    rows from ``form_rows`` on (``item_columns`` then names the answer's column 47 times, and ``long`` is set).
+    first record (1 in an SPSS file, which has no header row). The 47 alliance items of a form stand in one row
+    (``item_columns`` by rater) or, in a long file, in 47 rows from ``form_rows`` on (``item_columns`` then names the
+    answer's column 47 times, and ``long`` is set).
     """
 
     file: str
