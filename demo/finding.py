@@ -33,14 +33,15 @@ def find_dirt(study: Path, warehouse: Path) -> pd.DataFrame:
         ``warehouse`` is no warehouse.
     """
     dirt = pd.read_csv(study / "truth" / "dirt.csv", dtype=str, keep_default_na=False)
+    pieces = [{str(key): str(value) for key, value in row.items()} for row in dirt.to_dict("records")]
     found = []
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        for piece in dirt.to_dict("records"):
+        for piece in pieces:
             query, parameters = _FINDERS.get(piece["kind"], _BY_TABLE.get(piece["table"], _in_file))(piece)
             row = connection.execute(query, parameters).fetchone()
             found.append(int(row[0]) if row and row[0] is not None else 0)
     dirt["n_found"] = found
-    least = [int(piece["cells"]) if piece["kind"] in _BY_CELLS else 1 for piece in dirt.to_dict("records")]
+    least = [int(piece["cells"]) if piece["kind"] in _BY_CELLS else 1 for piece in pieces]
     dirt["is_found"] = dirt["n_found"] >= pd.Series(least, index=dirt.index)
     return dirt
 

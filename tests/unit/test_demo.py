@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -43,8 +44,11 @@ def test_another_seed_gives_other_answers(made: Truth, tmp_path: Path) -> None:
 
 def test_no_file_tells_when_it_was_made(made: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workbooks and SPSS files keep a time of making; the system's clock must not reach them."""
-    monkeypatch.setenv("TZ", "Pacific/Auckland")
-    generate(tmp_path / "elsewhere")
+    with monkeypatch.context() as away:
+        away.setenv("TZ", "Pacific/Auckland")
+        time.tzset()
+        generate(tmp_path / "elsewhere")
+    time.tzset()
     ours = hashes(tmp_path / "elsewhere")
     for name in ("hillside/ratings.xlsx", "hillside/outcome.xlsx", "parkview/alliance.sav", "parkview/outcome.sav"):
         assert ours[f"deliveries/{name}"] == hashes(made.folder)[f"deliveries/{name}"]
