@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.errors import ExitCode
 from flows.landing.land import delivery_headers, land
+from flows.landing.reading import Limits
 from flows.landing.store import preview_store
 from flows.preview import SitePreview, preview
 from flows.study import load_study
@@ -47,7 +48,8 @@ def check_study(folder: Path) -> Checked:
     """
     study = load_study(folder, strict=False)
     with preview_store(study.paths) as store:
-        landed = land(study, study.paths, "check", store)
+        limits = Limits(max_cell_bytes=study.settings.max_cell_bytes)
+        landed = land(study, study.paths, "check", store, limits=limits)
         found = preview(study, study.codebook, delivery_headers(store), landed.problems)
     invalid = [problem for problem in study.problems if problem.site_id is not None]
     sites = [_in_words(site, [str(p) for p in invalid if p.site_id == site.site_id]) for site in found.values()]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flows.study import Study
 
 # What study.yml says about resources, checks and analyses leaves the rows of a site as they are.
-_WITHOUT_EFFECT = {"title", "memory_limit", "threads", "keep_versions", "thresholds", "analyses"}
+_WITHOUT_EFFECT = {"title", "memory_limit", "threads", "max_cell_bytes", "keep_versions", "thresholds", "analyses"}
 
 
 def site_fingerprints(

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from flows.code_version import code_version
 from flows.landing.land import delivery_headers, land
+from flows.landing.reading import Limits
+from flows.landing.schema import codebook_frames
 from flows.landing.store import LandingStore, open_store
 from flows.landing.withdrawals import land_withdrawals
 from flows.layout import Layout, resolve_layout, site_fingerprints
@@ -52,7 +54,14 @@ def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: 
     published = None if full else read_published(study.paths.published_file)
     with open_store(study.paths, memory_limit=settings.memory_limit, threads=settings.threads) as store:
         key = load_or_make_key(study.paths, store)
-        landed = land(study, study.paths, refresh_id, store, progress=lambda sentence: say("land", sentence))
+        landed = land(
+            study,
+            study.paths,
+            refresh_id,
+            store,
+            limits=Limits(max_cell_bytes=settings.max_cell_bytes),
+            progress=lambda sentence: say("land", sentence),
+        )
         headers = delivery_headers(store)
         today = started_at.date()
         layout = resolve_layout(study, study.codebook, headers, _refresh_settings(refresh_id, started_at))
@@ -63,8 +72,9 @@ def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: 
         overdue = overdue_sites(study, last_arrival, today)
         scope = _decide(study, store, layout, overdue, published, full)
         # A site file that changed may name another id column, so all deliveries of its site are looked at again.
-        changed = set(scope.changed_sites)
-        update_pseudonyms(store, key, [h.delivery_number for h in headers if h.site_id in changed])
+        looked_at, changed = {*landed.new, *landed.read_again}, set(scope.changed_sites)
+        rest = [h.delivery_number for h in headers if h.site_id in changed and h.delivery_number not in looked_at]
+        update_pseudonyms(store, key, rest)
         _write_scope(store, scope)
         problems = [*layout.problems, *withdrawal_problems]
         store.add_problems(refresh_id, problems)
@@ -87,10 +97,7 @@ def _refresh_settings(refresh_id: str, started_at: dt.datetime) -> dict[str, str
 
 
 def _frames(layout: Layout, study: Study) -> dict[str, pd.DataFrame]:
-    codebook = {f"codebook_{name}": frame for name, frame in study.codebook.frames().items()}
-    scales = codebook["codebook_scales"]
-    scales["scale_number"] = scales.groupby("instrument_id").cumcount() + 1
-    return {**layout.frames, **codebook}
+    return {**layout.frames, **codebook_frames(study.codebook)}
 
 
 def _last_arrivals(store: LandingStore) -> dict[str, dt.date]:
@@ -116,7 +123,7 @@ def _decide(
     other = {
         site_id: f"withdrawn {','.join(withdrawn[site_id])} overdue {site_id in overdue}" for site_id in study.sites
     }
-    states = site_fingerprints(study, study.codebook, layout, store.content_hashes(), code_version(), other)
+    states = site_fingerprints(study, study.codebook, layout, store.reading_hashes(), code_version(), other)
     if published is not None:
         # A site whose file cannot be read just now has not gone: its rows stay until it is mended or removed.
         states |= {site: published.site_states[site] for site in study.invalid_sites if site in published.site_states}

@@ -107,6 +107,9 @@ class StudySettings(Settings):
     )
     memory_limit: MemoryLimit = Field(default="2GB", description="Bounds DuckDB in every step")
     threads: int = Field(default=2, ge=1, le=256, description="Processor cores used")
+    max_cell_bytes: int = Field(
+        default=1_000_000, ge=1_000, description="A longer cell is not loaded; its place is told, it is counted"
+    )
     keep_versions: int = Field(default=5, ge=1, description="Published versions kept")
     thresholds: dict[Slug, ThresholdOverride] = Field(default={}, description="Check -> another threshold")
     analyses: AnalysisSettings = Field(default=AnalysisSettings(), description="Which analyses run, and how")

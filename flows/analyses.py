@@ -1,0 +1,39 @@
+"""The analyse step: run what the study asks for on what the build holds, and write the rows to `results`.
+
+An analysis that cannot run is a row of `results.analyses` with status and reason; none ever stops a refresh. The same
+input and settings give the same rows: seeds come from the study's seed and the analysis's id, and no clock is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.analysing.catalogue import read_catalogue
+from flows.analysing.study_analyses import StudyAnalyses
+from flows.database import attach, connect
+from flows.publish import Resources
+from flows.study import Study
+
+
+def run(
+    database: Path,
+    *,
+    study: Study,
+    code_version: str,
+    resources: Resources,
+    progress: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Empty and refill all tables of `results` in ``database``.
+
+    Gives one line per analysis in plain words: what it is, rows, how it ended, and what it found.
+    """
+    settings = study.settings.analyses
+    with connect(memory_limit=resources.memory_limit, threads=resources.threads) as con:
+        attach(con, database, "alliance")
+        names = {theme.theme_id: theme.name for theme in study.codebook.themes.values()}
+        analyses = StudyAnalyses(con, read_catalogue(con, names), settings, code_version, progress)
+        analyses.run()
+        written = analyses.tables.write(con)
+        progress(f"{written['analyses']} analyses, {sum(written.values()) - written['analyses']} rows of results")
+    return analyses.findings
