@@ -94,7 +94,7 @@ CHECK_OF: dict[str, str] = {
         ),
         "rejected_share",
     ),
-    "blank_reversed": "rejected_share",
+    "blank_reversed": "blanks_turned",
     "blank": "missing_rate",
     "declared_missing": "missing_rate",
     "spss_user_missing": "missing_rate",

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from demo import Truth, generate
-from demo.dirt import KINDS
+from demo.dirt import CHECK_OF, KINDS
+from expectations import load_checks
 from flows.landing.store import LandingStore
 from flows.study import load_study
 from tests.unit.landing_studies import landed
@@ -73,6 +74,12 @@ def cell(store: LandingStore, piece: dict[str, Any]) -> str | None:
 
 def test_every_kind_occurs_and_is_known(made: Truth) -> None:
     assert set(made.dirt["kind"]) == set(KINDS)
+
+
+def test_the_checks_named_exist(made: Truth) -> None:
+    known = set(load_checks()["check_id"])
+    assert set(made.dirt["check_id"]) - {""} <= known
+    assert set(CHECK_OF) <= set(KINDS)
 
 
 def test_spoilt_cells_are_where_the_truth_says(made: Truth, store: LandingStore) -> None:
