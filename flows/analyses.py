@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import read_catalogue
 from flows.analysing.study_analyses import StudyAnalyses
+from flows.analysing.tables import ResultTables
 from flows.database import attach, connect
 from flows.publish import Resources
 from flows.study import Study
@@ -28,12 +30,13 @@ def run(
 
     Gives one line per analysis in plain words: what it is, rows, how it ended, and what it found.
     """
-    settings = study.settings.analyses
+    names = {theme.theme_id: theme.name for theme in study.codebook.themes.values()}
     with connect(memory_limit=resources.memory_limit, threads=resources.threads) as con:
         attach(con, database, "alliance")
-        names = {theme.theme_id: theme.name for theme in study.codebook.themes.values()}
-        analyses = StudyAnalyses(con, read_catalogue(con, names), settings, code_version, progress)
-        analyses.run()
-        written = analyses.tables.write(con)
-        progress(f"{written['analyses']} analyses, {sum(written.values()) - written['analyses']} rows of results")
-    return analyses.findings
+        catalogue = read_catalogue(con, names)
+        tables = ResultTables(con)
+        registrar = Registrar(
+            tables, code_version=code_version, unverified=catalogue.unverified, progress=progress
+        )
+        StudyAnalyses(con, catalogue, study.settings.analyses, registrar).run()
+    return tuple(registrar.findings)

@@ -29,6 +29,11 @@ class Catalogue:
     unverified: frozenset[str]
     theme_names: Mapping[str, str]
 
+    @property
+    def all_rated(self) -> tuple[str, ...]:
+        """The alliance instruments that any rater has answered, in alphabetical order."""
+        return tuple(sorted({instrument for each in self.rated.values() for instrument in each}))
+
     def item_facts(self) -> ItemFacts:
         """Themes, subscales, ranges and orientation of all items, for the analyses."""
         ranges = zip(self.items["min_value"], self.items["max_value"], strict=True)
@@ -97,14 +102,14 @@ def planned_sets(catalogue: Catalogue, settings: AnalysisSettings) -> tuple[Plan
     there is nothing.
     """
     planned: list[PlannedSet] = []
-    everyone = sorted({instrument for each in catalogue.rated.values() for instrument in each})
+    everyone = catalogue.all_rated
     for item_set in settings.item_sets:
         for rater in settings.raters:
             rated = catalogue.rated.get(rater, ())
             if item_set.name == "each_instrument":
                 planned += [PlannedSet(i, rater, _items_of(catalogue, (i,))) for i in everyone]
             elif item_set.name == JOINT:
-                planned.append(PlannedSet(JOINT, rater, _items_of(catalogue, rated or tuple(everyone))))
+                planned.append(PlannedSet(JOINT, rater, _items_of(catalogue, rated or everyone)))
             else:
                 members = set(_items_of(catalogue, item_set.instruments)) | set(item_set.items)
                 ordered = tuple(item for item in catalogue.items.index if item in members)

@@ -92,7 +92,7 @@ class Analysis:
 class Input:
     """What an analysis took in: counts of people, complete rows, and its fingerprint."""
 
-    fingerprint: str
+    fingerprint: str | None
     counts: Mapping[str, int] = field(default_factory=dict)
     n_rows_complete: int | None = None
 

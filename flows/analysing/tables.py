@@ -1,9 +1,10 @@
-"""Filling the tables of `results`: emptied, then filled by column name, in the order of their keys."""
+"""Filling the tables of `results`: emptied, then filled by column name, analysis by analysis in the order of keys."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -12,53 +13,59 @@ import pandas as pd
 
 from flows.database import identifier
 
+_TYPES = {"VARCHAR": "string", "DOUBLE": "Float64", "BIGINT": "Int64", "INTEGER": "Int32", "BOOLEAN": "boolean"}
+
 
 class ResultTables:
-    """Rows for every table of the schema `results`, collected and then written at once."""
+    """The tables of ``alliance.results``, emptied when this is made.
 
-    def __init__(self) -> None:
-        self._frames: dict[str, list[pd.DataFrame]] = defaultdict(list)
+    Rows go to the file analysis by analysis, so that no more than one analysis is held in memory; each insert is a
+    transaction of its own, so that one that fails leaves the others.
+    """
 
-    def add(self, table: str, frame: pd.DataFrame, **known: Any) -> None:
-        """Keep ``frame`` for ``table``; ``known`` are columns with one value for all rows that the frame has not."""
-        if len(frame):
-            missing = {name: value for name, value in known.items() if name not in frame.columns}
-            self._frames[table].append(frame.assign(**missing))
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+        self._columns = _columns(con)
+        self._keys = {table: _key(con, table) for table in self._columns}
+        self.written: Counter[str] = Counter()
+        for table in self._columns:
+            con.execute(f"delete from alliance.results.{identifier(table)}")
 
-    def write(self, con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-        """Replace the content of all tables of ``alliance.results``; gives the number of rows of each.
+    def add(self, table: str, frame: pd.DataFrame, known: Mapping[str, Any]) -> None:
+        """Write ``frame`` to ``table``; ``known`` gives the value, the same in all rows, of columns it lacks.
 
-        Columns that a table lacks are not written, columns that the frames lack stay null, NaN and infinities become
-        null: a reader asks for null, and no SQL sum is spoilt.
+        Columns that the table lacks are left, columns that neither gives stay null; NaN and infinities become null, as
+        a reader asks for null and no sum in SQL is to be spoilt.
 
         Raises ``KeyError`` for a table that the build does not have.
         """
-        tables = _columns(con)
-        unknown = sorted(set(self._frames) - set(tables))
-        if unknown:
-            raise KeyError(f"the build has no results table {', '.join(unknown)}")
-        written = {}
-        con.execute("begin transaction")
-        for table, columns in tables.items():
-            con.execute(f"delete from alliance.results.{identifier(table)}")
-            written[table] = self._fill(con, table, columns)
-        con.execute("commit")
-        return written
-
-    def _fill(self, con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> int:
-        if table not in self._frames:
-            return 0
-        # Columns are typed one by one, as an empty column of one frame must not decide the type of another's.
-        typed = [_typed(frame, columns) for frame in self._frames[table]]
-        incoming = pd.concat(typed, ignore_index=True)
-        con.register("incoming", incoming)
+        if not len(frame):
+            return
+        columns = self._columns[table]
+        missing = {name: value for name, value in known.items() if name not in frame.columns}
+        incoming = _typed(frame.assign(**missing), columns)
         named = ", ".join(identifier(name) for name in columns)
-        order = ", ".join(identifier(name) for name in _key(con, table) or list(columns))
-        con.execute(
-            f"insert into alliance.results.{identifier(table)} by name select {named} from incoming order by {order}"
-        )
-        con.unregister("incoming")
-        return len(incoming)
+        order = ", ".join(identifier(name) for name in self._keys[table])
+        self._con.register("incoming", incoming)
+        try:
+            self._con.execute(
+                f"insert into alliance.results.{identifier(table)} by name "
+                f"select {named} from incoming order by {order or 'all'}"
+            )
+        finally:
+            self._con.unregister("incoming")
+        self.written[table] += len(incoming)
+
+    def add_row(self, table: str, row: Mapping[str, Any]) -> None:
+        """Write one row."""
+        self.add(table, pd.DataFrame([dict(row)]), {})
+
+    def discard(self, analysis_id: str) -> None:
+        """Take the rows of an analysis that failed half-way out of every table."""
+        for table in self._columns:
+            self._con.execute(
+                f"delete from alliance.results.{identifier(table)} where analysis_id = ?", [analysis_id]
+            )
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
@@ -81,23 +88,28 @@ def _key(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return list(found[0]) if found else []
 
 
-_TYPES = {"VARCHAR": "string", "DOUBLE": "Float64", "BIGINT": "Int64", "INTEGER": "Int32", "BOOLEAN": "boolean"}
-
-
-def _typed(frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The columns of the table, each with its own type: an empty one must not decide by what happens to be in it."""
     made = {}
     for name, data_type in columns.items():
         kind = _TYPES[data_type]
         if name not in frame.columns:
             made[name] = pd.Series(pd.NA, index=frame.index, dtype=kind)
-            continue
-        values = frame[name]
-        if kind == "string":
-            values = values.map(_as_text)
+        elif kind == "string":
+            made[name] = _texts(frame[name])
+        elif kind == "boolean":
+            made[name] = frame[name].astype("boolean")
         else:
-            values = pd.to_numeric(values).replace([np.inf, -np.inf], np.nan) if kind != "boolean" else values
-        made[name] = values.astype("Float64").astype(kind) if kind.startswith("Int") else values.astype(kind)
+            numbers = pd.to_numeric(frame[name]).astype("Float64")
+            values = numbers.to_numpy(dtype=float, na_value=np.nan)
+            made[name] = numbers.mask(~np.isfinite(values)).astype(kind)  # type: ignore[call-overload]
     return pd.DataFrame(made, index=frame.index)
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.astype("string")
+    return values.map(_as_text).astype("string")
 
 
 def _as_text(value: Any) -> Any:

@@ -1,0 +1,139 @@
+"""Does a finding hold across sites: its correlation at each site, and pooled over sites by random effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.association import correlate
+from analysis.pooling import Pooled, leave_one_out, pool
+from analysis.status import AnalysisError, Status, most_serious
+from analysis.study_rows import StudyResult, count_people
+
+LEAST_ROWS, LEAST_THERAPISTS = 10, 3
+"""A site's figure that rests on fewer says too much about too few people and is withheld."""
+
+METHODS = (("REML", True, "reml_knapp_hartung"), ("REML", False, "reml"), ("DL", False, "dersimonian_laird"))
+
+
+def site_rows(
+    effect: str, effect_table: str, x: np.ndarray, y: np.ndarray, keys: pd.DataFrame, level: float
+) -> pd.DataFrame:
+    """Rows of ``site_effects`` for the correlation of ``x`` and ``y`` (n,), whose rows are those of ``keys``.
+
+    Sites are pooled on the scale of Fisher's z with variance 1 / (n - 3). Sampling errors that a site's therapists
+    share are no part of it; the Knapp-Hartung interval takes its width from how much the sites differ and so has them.
+    A site with fewer than 10 rows, or with fewer than 3 known therapists where therapists are known, is withheld and
+    left out of every pooled figure, so that it cannot be worked out from the others.
+    """
+    used = np.isfinite(x) & np.isfinite(y)
+    sites = [_site(effect, str(site), x, y, keys, used, level) for site in sorted(keys["site_id"].unique())]
+    rows = [row for row in sites if row is not None]
+    shown = [row for row in rows if not row["is_suppressed"] and np.isfinite(row["estimate"])]
+    z = np.array([row["estimate"] for row in shown], dtype=float)
+    variance = np.array([row["standard_error"] ** 2 for row in shown], dtype=float)
+    names = [row["site_id"] for row in shown]
+    kept = used & keys["site_id"].isin(names).to_numpy()
+    shared = {"effect": effect, "level": "pooled", "site_id": ""} | count_people(keys[kept])
+    for method, knapp_hartung, label in METHODS:
+        found = pool(z, variance, method=method, knapp_hartung=knapp_hartung, level=level)  # type: ignore[arg-type]
+        rows.append(shared | {"method": label} | _pooled(found))
+    _add_weights(rows, shown)
+    rows += list(_without_each(effect, z, variance, names, keys, kept, level))
+    return pd.DataFrame(rows).assign(effect_table=effect_table)
+
+
+def study_sites(frames: list[pd.DataFrame]) -> StudyResult:
+    """All effects together; raises :class:`AnalysisError` when there is none, or one site only."""
+    if not frames:
+        raise AnalysisError("There is no effect to compare between sites.", Status.NO_DATA)
+    frame = pd.concat(frames, ignore_index=True)
+    frame["is_suppressed"] = frame["is_suppressed"].astype("boolean").fillna(False)
+    if frame.loc[frame["level"] == "site", "site_id"].nunique() < 2:
+        raise AnalysisError("One site only: nothing can be said of differences between sites.", Status.TOO_FEW_CLUSTERS)
+    status = most_serious(frame.loc[(frame["level"] == "pooled"), "status"])
+    reasons = frame.loc[(frame["level"] == "pooled") & (frame["status"] == status), "reason"].dropna()
+    reason = None if status is Status.OK else next(iter(reasons), None)
+    withheld = sorted(frame.loc[frame["is_suppressed"], "site_id"].unique())
+    warnings = (
+        f"Withheld and not pooled for some effects (fewer than {LEAST_ROWS} rows or {LEAST_THERAPISTS} therapists): "
+        f"{', '.join(withheld)}.",
+    )
+    return StudyResult({"site_effects": frame}, status.value, reason, warnings if withheld else ())
+
+
+def _site(
+    effect: str, site: str, x: np.ndarray, y: np.ndarray, keys: pd.DataFrame, used: np.ndarray, level: float
+) -> dict[str, Any] | None:
+    at = used & (keys["site_id"] == site).to_numpy()
+    if not at.any():
+        return None
+    people = count_people(keys[at])
+    row: dict[str, Any] = {"effect": effect, "level": "site", "site_id": site, "method": ""}
+    few_therapists = keys["therapist_id"].notna().any() and people["n_therapists"] < LEAST_THERAPISTS
+    if people["n_rows"] < LEAST_ROWS or few_therapists:
+        nothing = dict.fromkeys(("estimate", "estimate_shown", "standard_error", "lower", "upper"), np.nan)
+        reason = f"Fewer than {LEAST_ROWS} rows or {LEAST_THERAPISTS} therapists: withheld."
+        hidden = {"n_sites": 1, "is_suppressed": True, "status": Status.SUPPRESSED.value, "reason": reason}
+        return row | nothing | hidden
+    found = correlate(x[at], y[at], level=level)
+    status = {"status": Status(found.status).value, "reason": found.warnings[0] if found.warnings else None}
+    return row | people | status | {
+        "is_suppressed": False,
+        "estimate": float(np.arctanh(found.r)) if abs(found.r) < 1 else np.nan,
+        "estimate_shown": found.r,
+        "standard_error": 1 / np.sqrt(people["n_rows"] - 3),
+        "lower": found.ci_lower,
+        "upper": found.ci_upper,
+    }
+
+
+def _pooled(found: Pooled) -> dict[str, Any]:
+    """Figures of one pooled effect: estimate and standard error on Fisher's z, limits back as correlations."""
+    return {
+        "estimate": found.estimate,
+        "estimate_shown": np.tanh(found.estimate),
+        "standard_error": found.se,
+        "lower": np.tanh(found.ci_lower),
+        "upper": np.tanh(found.ci_upper),
+        "prediction_lower": np.tanh(found.prediction_lower),
+        "prediction_upper": np.tanh(found.prediction_upper),
+        "q": found.q,
+        "q_df": found.q_df,
+        "q_p": found.q_p,
+        "i2": found.i2 / 100,
+        "tau2": found.tau2,
+        "is_suppressed": False,
+        "status": Status(found.status).value,
+        "reason": found.warnings[0] if found.warnings else None,
+    }
+
+
+def _add_weights(rows: list[dict[str, Any]], shown: list[dict[str, Any]]) -> None:
+    """Each site's share in the estimate pooled by restricted maximum likelihood."""
+    pooled = next(row for row in rows if row["method"] == "reml_knapp_hartung")
+    tau2 = pooled["tau2"] if np.isfinite(pooled["tau2"]) else 0.0
+    weights = [1 / (row["standard_error"] ** 2 + tau2) for row in shown]
+    for row, weight in zip(shown, weights, strict=True):
+        row["weight"] = weight / sum(weights)
+
+
+def _without_each(
+    effect: str,
+    z: np.ndarray,
+    variance: np.ndarray,
+    names: list[str],
+    keys: pd.DataFrame,
+    kept: np.ndarray,
+    level: float,
+) -> Iterator[dict[str, Any]]:
+    if len(names) < 3:
+        return
+    left = leave_one_out(z, variance, names, level=level)
+    for site, found in zip(left.sites, left.pooled, strict=True):
+        people = count_people(keys[kept & (keys["site_id"] != site).to_numpy()])
+        row = {"effect": effect, "level": "leave_one_out", "site_id": site, "method": "reml_knapp_hartung"}
+        yield row | people | _pooled(found)

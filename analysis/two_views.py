@@ -1,0 +1,315 @@
+"""Question 3: how client and therapist views relate, and where the two place different emphasis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.agreement import Agreement, agree
+from analysis.association import correlate
+from analysis.component_study import ComponentSettings, FoundComponents, ItemFacts, resampling_rule
+from analysis.component_tables import why
+from analysis.congruence import Sample, bootstrap_congruence, congruence, mark
+from analysis.emphasis import emphasis
+from analysis.outcome_study import adjusted, correlation_intervals
+from analysis.status import AnalysisError, Status, most_serious
+from analysis.study_rows import StudyResult, count_people
+
+STATISTICS = {
+    "pearson": ("pearson", "cluster_jackknife"),
+    "mean_difference": ("mean_difference", "cluster_cr2"),
+    "d_pooled": ("d_pooled", "normal_theory"),
+    "d_difference": ("d_differences", "normal_theory"),
+    "icc_a_1": ("icc_a1", "f_distribution"),
+    "icc_c_1": ("icc_c1", "f_distribution"),
+    "concordance": ("ccc", "fisher_z"),
+    "limit_lower": ("limit_low", "student_t"),
+    "limit_upper": ("limit_high", "student_t"),
+}
+"""Name in the results of each agreement statistic, and how its interval by formula is made."""
+
+EMPHASIS_MEASURES = {
+    "common_variance_share": "share_of_common_variance",
+    "mean_loading": "mean_loading",
+    "mean_rating": "mean_rating",
+}
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """Bootstrap samples, least dyads, level, and the seed of the bootstrap."""
+
+    bootstrap: int
+    min_rows: int
+    level: float
+    seed: int
+
+
+def paired_scores(client: FoundComponents, therapist: FoundComponents) -> tuple[pd.DataFrame, int]:
+    """Rows of ``client`` and ``therapist`` of the same dyad and session, and the dyads lost to different sessions.
+
+    Columns: the client's keys, c1.. and t1.. (component scores).
+    """
+    sides = []
+    for letter, found in (("c", client), ("t", therapist)):
+        values = found.scores.scores
+        columns = {f"{letter}{number + 1}": values[:, number] for number in range(values.shape[1])}
+        side = found.rows.keys.assign(**columns)
+        sides.append(side[side["dyad_id"].notna()])
+    scored = [column for column in sides[1].columns if column.startswith("t") and column[1:].isdigit()]
+    both = sides[0].merge(sides[1][["dyad_id", "session_id", *scored]], on="dyad_id", suffixes=("", "_other"))
+    same = (both["session_id"] == both["session_id_other"]) | (
+        both["session_id"].isna() & both["session_id_other"].isna()
+    )
+    return both[same].drop(columns="session_id_other").reset_index(drop=True), int((~same).sum())
+
+
+def study_component_agreement(
+    client: FoundComponents, therapist: FoundComponents, settings: PairSettings
+) -> StudyResult:
+    """Rows of ``agreement``: every client component with every therapist component over the dyads both rated.
+
+    Raises :class:`AnalysisError` when too few dyads were rated by both.
+    """
+    pairs, apart = paired_scores(client, therapist)
+    _require_dyads(len(pairs), settings.min_rows)
+    rows: list[dict[str, Any]] = []
+    clusters = pairs["therapist_id"].to_numpy(dtype=object)
+    for own in range(1, client.solution.n_components + 1):
+        for other in range(1, therapist.solution.n_components + 1):
+            used = pairs[f"c{own}"].notna() & pairs[f"t{other}"].notna()
+            found = correlate(
+                pairs[f"c{own}"],
+                pairs[f"t{other}"],
+                cluster=clusters,
+                n_bootstrap=settings.bootstrap,
+                seed=settings.seed,
+                level=settings.level,
+                names=(f"client component {own}", f"therapist component {other}"),
+            )
+            shared = _agreement_row("component", str(own), str(other), pairs[used]) | {
+                "statistic": "pearson",
+                "family": "client components with therapist components, pearson",
+                "status": Status(found.status).value,
+                "reason": found.warnings[0] if found.warnings else None,
+            }
+            rows += [shared | interval for interval in correlation_intervals(found)]
+    frame = adjusted(pd.DataFrame(rows))
+    lost = f"{apart} dyads are left out: the two raters' sessions are not the same."
+    return _with_status(frame, (lost,) if apart else ())
+
+
+def study_scale_agreement(pairs: pd.DataFrame, settings: PairSettings) -> StudyResult:
+    """Rows of ``agreement`` for every scale: correlation, difference, concordance and limits of the two raters.
+
+    ``pairs`` has one row per scale and dyad (scale, dyad_id, client_id, therapist_id, site_id, client_score,
+    therapist_score). A scale with too few dyads is a row with its status. Raises :class:`AnalysisError` when there is
+    no scale that both raters of a dyad have.
+    """
+    if not len(pairs):
+        raise AnalysisError("No dyad has scores of both raters in one session.", Status.NO_DATA)
+    rows: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    for scale, group in pairs.groupby("scale", sort=True):
+        shared = _agreement_row("scale", str(scale), str(scale), group)
+        if len(group) < settings.min_rows:
+            reason = f"{len(group)} dyads; the study asks for at least {settings.min_rows}."
+            rows.append(
+                shared | {"statistic": "pearson", "status": Status.TOO_FEW_ROWS.value, "reason": reason, "p": np.nan}
+            )
+            continue
+        found = agree(
+            group["client_score"],
+            group["therapist_score"],
+            cluster=group["therapist_id"].to_numpy(dtype=object),
+            n_bootstrap=settings.bootstrap,
+            seed=settings.seed,
+            level=settings.level,
+        )
+        warnings += [f"{scale}: {sentence}" for sentence in found.warnings]
+        rows += [shared | row for row in _statistics(found)]
+    frame = adjusted(pd.DataFrame(rows))
+    if (frame["status"] == Status.TOO_FEW_ROWS).all():
+        raise AnalysisError(
+            f"No scale has the {settings.min_rows} dyads with both ratings that the study asks for.",
+            Status.TOO_FEW_ROWS,
+        )
+    return StudyResult({"agreement": frame}, Status.OK.value, None, tuple(dict.fromkeys(warnings)))
+
+
+def _require_dyads(n: int, least: int) -> None:
+    if n < least:
+        raise AnalysisError(
+            f"{n} dyads were rated by both in the same session; the study asks for at least {least}.",
+            Status.TOO_FEW_ROWS if n else Status.NO_DATA,
+        )
+
+
+def _agreement_row(scope: str, subject: str, other: str, people: pd.DataFrame) -> dict[str, Any]:
+    counted = count_people(people)
+    return {
+        "scope": scope,
+        "subject": subject,
+        "other_subject": other,
+        "rater": "",
+        "interval_method": "",
+        "family": None,
+        "n_dyads": counted["n_rows"],
+        **counted,
+    }
+
+
+def _statistics(found: Agreement) -> Iterator[dict[str, Any]]:
+    status = {"status": Status(found.status).value, "reason": found.warnings[0] if found.warnings else None}
+    if status["status"] == Status.OK:
+        status["reason"] = None
+    for one in found.statistics:
+        name, method = STATISTICS[one.statistic]
+        if found.n_clusters < 2 and method.startswith("cluster"):
+            method = "fisher_z" if name == "pearson" else "student_t"
+        yield status | {
+            "statistic": name,
+            "interval_method": method,
+            "estimate": one.estimate,
+            "lower": one.ci_lower,
+            "upper": one.ci_upper,
+            "p": one.p,
+            "family": None if np.isnan(one.p) else f"scales, {name}",
+        }
+        if found.n_bootstrap:
+            yield status | {
+                "statistic": name,
+                "interval_method": "bootstrap_therapist",
+                "estimate": one.estimate,
+                "standard_error": one.boot_se,
+                "lower": one.boot_ci_lower,
+                "upper": one.boot_ci_upper,
+                "p": np.nan,
+            }
+
+
+def _with_status(frame: pd.DataFrame, warnings: tuple[str, ...]) -> StudyResult:
+    frame.loc[frame["status"] == Status.OK, "reason"] = None
+    status = most_serious(frame["status"])
+    reasons = frame.loc[frame["status"] == status, "reason"].dropna()
+    return StudyResult(
+        {"agreement": frame}, status.value, None if status is Status.OK else next(iter(reasons), None), warnings
+    )
+
+
+def study_congruence(
+    client: FoundComponents,
+    therapist: FoundComponents,
+    other_analysis_id: str,
+    settings: ComponentSettings,
+    seed: int,
+) -> StudyResult:
+    """Rows of ``congruence``: every pair of components as they are, and the matched pairs after rotation to a target.
+
+    Intervals are those of a bootstrap in which both raters' rows of a therapist are drawn together. Raises
+    :class:`AnalysisError` when the raters share fewer than two items.
+    """
+    missing = resampling_rule(settings)
+    estimate = congruence(client.solution, therapist.solution)
+    matched = estimate.to_frame()
+    status, warnings = estimate.status, estimate.warnings
+    if settings.bootstrap > 1 and missing is not None:
+        drawn = bootstrap_congruence(
+            _sample(client),
+            _sample(therapist),
+            seed=seed,
+            replicates=settings.bootstrap,
+            level=settings.level,
+            missing=missing,
+        )
+        matched, status, warnings = drawn.to_frame(), drawn.status, drawn.warnings
+    elif settings.bootstrap > 1:
+        warnings = (*warnings, "No bootstrap intervals: they are made for Pearson correlations of answered items only.")
+    limits = ["left_component", "right_component", "congruence_lower", "congruence_upper"]
+    as_found = estimate.table_frame().rename(columns={"matched": "is_matched"})
+    if "congruence_lower" in matched:
+        as_found = as_found.merge(matched[limits], on=limits[:2], how="left")
+    rotated = matched[["left_component", "right_component"]].assign(
+        congruence=matched["congruence_after_rotation"],
+        congruence_lower=matched.get("congruence_after_rotation_lower", np.nan),
+        congruence_upper=matched.get("congruence_after_rotation_upper", np.nan),
+        is_matched=True,
+    )
+    frame = pd.concat([as_found.assign(alignment="as_rotated"), rotated.assign(alignment="target")], ignore_index=True)
+    frame = frame.rename(
+        columns={
+            "left_component": "component",
+            "right_component": "other_component",
+            "congruence_lower": "lower",
+            "congruence_upper": "upper",
+        }
+    )
+    frame = frame.assign(
+        other_analysis_id=other_analysis_id,
+        comparison="raters",
+        # A column's sign is arbitrary, so what counts is the size.
+        mark=[mark(abs(value)) for value in frame["congruence"]],
+        n_items=len(estimate.items),
+        status=status,
+        reason=why(status, warnings),
+    )
+    return StudyResult(
+        {"congruence": frame}, status, why(status, warnings), warnings, {"n_items": len(estimate.items)}
+    )
+
+
+def study_emphasis(
+    client: FoundComponents, therapist: FoundComponents, facts: ItemFacts, settings: ComponentSettings, seed: int
+) -> StudyResult:
+    """Rows of ``emphasis`` by theme, on the items both rated.
+
+    Raises :class:`AnalysisError` when fewer than two items have a theme and both raters.
+    """
+    missing = resampling_rule(settings)
+    replicates = settings.bootstrap if missing is not None else 0
+    found = emphasis(
+        _sample(client),
+        _sample(therapist),
+        facts.themes,
+        facts.ranges,
+        seed=seed,
+        replicates=max(replicates, 1),
+        level=settings.level,
+        missing=missing or "pairwise",
+    )
+    drawn = found.to_frame()
+    frame = pd.DataFrame(
+        {
+            "level": "theme",
+            "subject": drawn["theme"],
+            "measure": drawn["measure"].map(EMPHASIS_MEASURES),
+            "client_estimate": drawn["client"],
+            "therapist_estimate": drawn["therapist"],
+            "difference": drawn["difference"],
+            "standard_error": drawn["difference_se"],
+            "lower": drawn["difference_lower"],
+            "upper": drawn["difference_upper"],
+            "p": drawn["p_value"],
+            "n_items": drawn["n_items"],
+        }
+    )
+    warnings = found.warnings
+    if replicates < 2:
+        frame[["standard_error", "lower", "upper", "p"]] = np.nan
+        warnings = (*warnings, "No bootstrap: the differences have no interval and no test.")
+    frame["interval_method"] = "bootstrap_therapist"
+    frame["family"] = "themes, " + frame["measure"]
+    frame = adjusted(frame)
+    both = set(client.rows.keys["unit_id"]) & set(therapist.rows.keys["unit_id"])
+    people = pd.concat([client.rows.keys, therapist.rows.keys]).drop_duplicates("unit_id")
+    reason = why(found.status, warnings)
+    frame = frame.assign(n_dyads=len(both), status=found.status, reason=reason, **count_people(people))
+    return StudyResult({"emphasis": frame}, found.status, reason, warnings, {"n_items": int(found.n_items.sum())})
+
+
+def _sample(found: FoundComponents) -> Sample:
+    return Sample(found.solution, found.rows.answers, list(found.rows.clusters))

@@ -1,0 +1,114 @@
+"""One line in plain words on what an analysis found, for the refresh's summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from analysis.study_rows import StudyResult
+from flows.analysing.registry import Analysis
+
+_WHAT = {
+    "components": "Components",
+    "correspondence": "Match of components with declared scales",
+    "reliability": "Reliability of scales",
+    "congruence": "Likeness of client and therapist components",
+    "emphasis": "Themes stressed by client and therapist",
+    "outcome": "Outcome on components",
+    "outcome_scales": "Outcome on scale scores",
+    "agreement": "Client with therapist components",
+    "agreement_scales": "Client with therapist scale scores",
+    "sites": "Findings across sites",
+}
+_LEVEL = 0.05
+
+
+def finding(analysis: Analysis, n_rows: int, result: StudyResult) -> str:
+    """What it is, of how many rows, how it ended and the figure to look at first.
+
+    A p value is called significant only after the Holm adjustment within its family.
+    """
+    who = "" if analysis.rater == "both" else f", {analysis.rater}"
+    items = f" ({analysis.item_set.replace('_', ' ')}{who})" if analysis.item_set else f" ({analysis.rater})"
+    line = f"{_WHAT[analysis.kind]}{items}: "
+    if not result.frames or all(not len(frame) for frame in result.frames.values()):
+        return line + f"not run, {result.reason}"
+    said = _HEADLINES[analysis.kind](result)
+    status = "" if result.status == "ok" else f"; {result.status.replace('_', ' ')}: {result.reason}"
+    return line + f"{n_rows} rows; {said}{status}"
+
+
+def _components(result: StudyResult) -> str:
+    if "components" not in result.frames:
+        return "no components"
+    table = result.frames["components"]
+    return f"{len(table)} components carry {table['variance_share'].sum():.0%} of the variance"
+
+
+def _correspondence(result: StudyResult) -> str:
+    table = result.frames["correspondence"].set_index("measure")["estimate"]
+    rand, share = table.get("adjusted_rand_index"), table.get("share_with_own_majority")
+    if pd.isna(rand) or not isinstance(share, pd.Series):
+        return "one scale only"
+    return f"adjusted Rand index {rand:.2f}, {share.iloc[0]:.0%} of the items with their scale's majority"
+
+
+def _reliability(result: StudyResult) -> str:
+    table = result.frames["reliability"]
+    alpha = table[(table["coefficient"] == "alpha") & (table["item_id"] == "")]["estimate"].dropna()
+    return f"alpha of {len(alpha)} scales {alpha.min():.2f} to {alpha.max():.2f}" if len(alpha) else "no alpha"
+
+
+def _congruence(result: StudyResult) -> str:
+    table = result.frames["congruence"]
+    pairs = table[table["is_matched"] & (table["alignment"] == "as_rotated")]["congruence"].abs()
+    return f"congruence of {len(pairs)} matched pairs {pairs.min():.2f} to {pairs.max():.2f}"
+
+
+def _emphasis(result: StudyResult) -> str:
+    table = result.frames["emphasis"]
+    loading = table[(table["measure"] == "mean_loading") & (table["p_holm"] < _LEVEL)]
+    more = sorted(loading[loading["difference"] > 0]["subject"])
+    less = sorted(loading[loading["difference"] < 0]["subject"])
+    said = [f"{who} more: {', '.join(names)}" for who, names in (("clients", more), ("therapists", less)) if names]
+    return ("; ".join(said) or "no difference in loadings is significant").replace("_", " ")
+
+
+def _outcome(result: StudyResult) -> str:
+    table = result.frames["outcome_effects"]
+    tests = table[(table["model"] == "regression") & (table["term"] == "slope")]
+    if not len(tests):
+        tests = table[(table["model"] == "correlation") & (table["interval_method"] == "cluster_jackknife")]
+    outcomes = tests.groupby(["outcome", "outcome_rater"]).ngroups
+    return f"{int((tests['p_holm'] < _LEVEL).sum())} of {len(tests)} effects on {outcomes} outcomes are significant"
+
+
+def _agreement(result: StudyResult) -> str:
+    table = result.frames["agreement"]
+    tests = table[(table["statistic"] == "pearson") & (table["interval_method"] == "cluster_jackknife")]
+    if not len(tests):
+        return "no correlation"
+    return (
+        f"{int((tests['p_holm'] < _LEVEL).sum())} of {len(tests)} correlations are significant, "
+        f"from {tests['estimate'].min():.2f} to {tests['estimate'].max():.2f}"
+    )
+
+
+def _sites(result: StudyResult) -> str:
+    pooled = result.frames["site_effects"].query("level == 'pooled' and method == 'reml_knapp_hartung'")
+    return f"{len(pooled)} effects pooled over sites, median I2 {pooled['i2'].median():.0%}"
+
+
+_HEADLINES: dict[str, Callable[[StudyResult], str]] = {
+    "components": _components,
+    "correspondence": _correspondence,
+    "reliability": _reliability,
+    "congruence": _congruence,
+    "emphasis": _emphasis,
+    "outcome": _outcome,
+    "outcome_scales": _outcome,
+    "agreement": _agreement,
+    "agreement_scales": _agreement,
+    "sites": _sites,
+}

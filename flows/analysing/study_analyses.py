@@ -1,0 +1,308 @@
+"""All analyses a study asks for, one after the other, each on the results of those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from analysis.component_study import ComponentSettings, FoundComponents, study_components
+from analysis.component_tables import reliability_table
+from analysis.correspondence_study import study_correspondence
+from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
+from analysis.scale_reliability import scale_reliability
+from analysis.status import AnalysisError, Status
+from analysis.study_rows import KEYS, Rows, StudyResult, count_people, require_rows
+from analysis.two_views import (
+    PairSettings,
+    study_component_agreement,
+    study_congruence,
+    study_emphasis,
+    study_scale_agreement,
+)
+from flows.analysing.across_sites import study_across_sites
+from flows.analysing.carrying_out import Registrar
+from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
+from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
+from flows.analysing.rows import read_outcomes, read_pairs, read_rows, read_scores
+from flows.analysis_settings import AnalysisSettings
+
+MOST_ROWS_BOOTSTRAPPED = 20_000
+"""Beyond this many rows intervals by formula and bootstrap say the same, and the bootstrap would take hours."""
+
+_NO_BOOTSTRAP = (
+    f"No bootstrap: it is made for at most {MOST_ROWS_BOOTSTRAPPED} rows; with more, sampling error is small."
+)
+
+
+class StudyAnalyses:
+    """The analyses of one build; :meth:`run` carries out all of them."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, catalogue: Catalogue, settings: AnalysisSettings, registrar: Registrar
+    ) -> None:
+        self._con = con
+        self._catalogue = catalogue
+        self._facts = catalogue.item_facts()
+        self._settings = settings
+        self._registrar = registrar
+        self._found: dict[tuple[str, str], tuple[Analysis, FoundComponents]] = {}
+        self._outcomes: pd.DataFrame = read_outcomes(con)
+
+    def run(self) -> None:
+        """Components and reliability of every set and rater; then what compares raters, outcomes and sites."""
+        planned = planned_sets(self._catalogue, self._settings)
+        for each in planned:
+            self._components(each)
+            self._correspondence(each)
+        names = list(dict.fromkeys(each.name for each in planned))
+        for each in planned:
+            if each.name != JOINT or names == [JOINT]:
+                self._reliability(each)
+        for name in names:
+            self._congruence(name)
+            self._emphasis(name)
+        # Outcome and agreement are asked of all items of a rater together, as in the reference study.
+        headline = [name for name in names if name not in self._catalogue.all_rated] or names
+        for name in headline:
+            for rater in self._settings.raters:
+                self._outcome(name, rater)
+            self._agreement(name)
+        scores = read_scores(self._con, self._settings.session_rule)
+        for rater in self._settings.raters:
+            self._scale_outcome(rater, scores[scores["rater"] == rater])
+        self._scale_agreement()
+        for name in headline:
+            self._sites(name)
+
+    def _components(self, each: PlannedSet) -> None:
+        analysis = self._plan("components", each.name, each.rater, each.items)
+
+        def take() -> tuple[Rows, Input]:
+            rows = self._rows(each)
+            return rows, _input_of(analysis, rows)
+
+        def study(rows: Rows) -> StudyResult:
+            settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
+            result, found = study_components(rows, settings, self._facts, analysis.seed)
+            if found is not None:
+                self._found[each.name, each.rater] = analysis, found
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, take, study)
+
+    def _correspondence(self, each: PlannedSet) -> None:
+        analysis = self._plan("correspondence", each.name, each.rater, each.items, based_on=(each.rater,))
+
+        def take() -> tuple[FoundComponents, Input]:
+            found = self._components_of(each.name, each.rater)
+            return found, _input_of(analysis, found.rows)
+
+        self._registrar.carry_out(
+            analysis, take, lambda found: study_correspondence(found, self._facts, analysis.component_settings())
+        )
+
+    def _reliability(self, each: PlannedSet) -> None:
+        analysis = self._plan("reliability", each.name, each.rater, each.items)
+        sets = self._catalogue.scale_keys(each.items)
+
+        def take() -> tuple[Rows, Input]:
+            rows = self._rows(each)
+            return rows, _input_of(analysis, rows)
+
+        def study(rows: Rows) -> StudyResult:
+            require_rows(len(rows.answers), self._settings.min_rows)
+            if not sets:
+                raise AnalysisError("No declared scale has all of its items in this set.", Status.NOT_APPLICABLE)
+            settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
+            found = scale_reliability(
+                rows.answers,
+                sets,
+                clusters=rows.clusters,
+                missing="complete" if self._settings.missing == "complete" else "pairwise",
+                level=CONFIDENCE,
+                replicates=settings.bootstrap,
+                seed=analysis.seed,
+            )
+            frame = reliability_table(found, "scale", rows)
+            facts = {"n_items": len(each.items), "n_bootstrap": settings.bootstrap}
+            return StudyResult({"reliability": frame}, "ok", None, (*found.warnings, *dropped), facts)
+
+        self._registrar.carry_out(analysis, take, study)
+
+    def _congruence(self, name: str) -> None:
+        analysis = self._plan("congruence", name, "both", (), based_on=("client", "therapist"))
+
+        def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
+            settings, dropped = _affordable(analysis.component_settings(), len(both[0].rows.answers))
+            result = study_congruence(*both, analysis.based_on[1], settings, analysis.seed)
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, lambda: self._both(analysis, name), study)
+
+    def _emphasis(self, name: str) -> None:
+        analysis = self._plan("emphasis", name, "both", (), based_on=("client", "therapist"))
+
+        def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
+            settings, dropped = _affordable(analysis.component_settings(), len(both[0].rows.answers))
+            result = study_emphasis(*both, self._facts, settings, analysis.seed)
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, lambda: self._both(analysis, name), study)
+
+    def _agreement(self, name: str) -> None:
+        analysis = self._plan("agreement", name, "both", (), based_on=("client", "therapist"))
+
+        def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
+            settings, dropped = _pair_settings(analysis, len(both[0].rows.answers))
+            result = study_component_agreement(*both, settings)
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, lambda: self._both(analysis, name), study)
+
+    def _scale_agreement(self) -> None:
+        analysis = self._plan("agreement_scales", None, "both", ())
+
+        def take() -> tuple[pd.DataFrame, Input]:
+            pairs = read_pairs(self._con, self._settings.session_rule)
+            people = count_people(pairs.drop_duplicates("dyad_id"))
+            return pairs, Input(fingerprint(analysis, pairs), people, people["n_rows"])
+
+        def study(pairs: pd.DataFrame) -> StudyResult:
+            self._require_both()
+            settings, dropped = _pair_settings(analysis, pairs["dyad_id"].nunique())
+            result = study_scale_agreement(pairs, settings)
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, take, study)
+
+    def _outcome(self, name: str, rater: str) -> None:
+        analysis = self._plan("outcome", name, rater, (), based_on=(rater,))
+
+        def take() -> tuple[Predictors, Input]:
+            found = self._components_of(name, rater)
+            predictors = Predictors(score_columns(found), found.rows, rater, jointly=True)
+            return predictors, self._outcome_input(analysis, predictors)
+
+        self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
+
+    def _scale_outcome(self, rater: str, scores: pd.DataFrame) -> None:
+        analysis = self._plan("outcome_scales", None, rater, ())
+
+        def take() -> tuple[Predictors, Input]:
+            predictors = Predictors(*_scores_by_unit(scores), rater, jointly=False)
+            return predictors, self._outcome_input(analysis, predictors)
+
+        self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
+
+    def _study_outcome(self, analysis: Analysis, predictors: Predictors) -> StudyResult:
+        require_rows(len(predictors.values), self._settings.min_rows)
+        pairs, dropped = _pair_settings(analysis, len(predictors.values))
+        settings = OutcomeSettings(pairs.bootstrap, pairs.min_rows, pairs.level, pairs.seed)
+        result = study_outcomes(predictors, self._outcomes, settings)
+        return replace(result, warnings=(*result.warnings, *dropped))
+
+    def _outcome_input(self, analysis: Analysis, predictors: Predictors) -> Input:
+        whole = int(predictors.values.notna().all(axis=1).sum())
+        used = fingerprint(analysis, predictors.rows.keys, predictors.values, self._outcomes)
+        return Input(used, predictors.rows.counts(), whole)
+
+    def _sites(self, name: str) -> None:
+        analysis = self._plan("sites", name, "both", (), based_on=self._settings.raters)
+
+        def take() -> tuple[dict[str, FoundComponents], Input]:
+            by_rater = {r: self._found[name, r][1] for r in self._settings.raters if (name, r) in self._found}
+            if not by_rater:
+                raise AnalysisError("No rater has components.", Status.NO_DATA)
+            keys = pd.concat([found.rows.keys for found in by_rater.values()]).drop_duplicates("unit_id")
+            scores = [score_columns(found) for found in by_rater.values()]
+            return by_rater, Input(fingerprint(analysis, keys, *scores, self._outcomes), count_people(keys))
+
+        self._registrar.carry_out(
+            analysis, take, lambda found: study_across_sites(found, self._outcomes, self._settings.min_rows)
+        )
+
+    def _plan(
+        self, kind: str, name: str | None, rater: str, items: tuple[str, ...], based_on: tuple[str, ...] = ()
+    ) -> Analysis:
+        """The analysis; ``based_on`` names the raters whose components it takes."""
+        chosen: int | str | None = None
+        if kind == "components" and name is not None:
+            chosen = self._settings.n_components.chosen(name, rater)
+        instruments = self._catalogue.instruments_of(items)
+        if not instruments:
+            sets = [each for each in planned_sets(self._catalogue, self._settings) if name in (each.name, None)]
+            instruments = self._catalogue.instruments_of(tuple({item for each in sets for item in each.items}))
+        ids = tuple(self._plan("components", name, each, ()).analysis_id for each in based_on)
+        return plan(
+            kind,
+            self._settings,
+            item_set=name,
+            rater=rater,
+            instruments=instruments,
+            based_on=ids,
+            n_components=chosen,
+        )
+
+    def _rows(self, each: PlannedSet) -> Rows:
+        if not each.items:
+            raise AnalysisError("The build has no item of this set.", Status.NO_DATA)
+        return read_rows(
+            self._con,
+            rater=each.rater,
+            items=each.items,
+            instruments=self._catalogue.instruments_of(each.items),
+            session_rule=self._settings.session_rule,
+        )
+
+    def _components_of(self, name: str, rater: str) -> FoundComponents:
+        if (name, rater) not in self._found:
+            raise AnalysisError(f"There are no components of the {rater} to go on with.", Status.NO_DATA)
+        return self._found[name, rater][1]
+
+    def _require_both(self) -> None:
+        if len(self._settings.raters) < 2:
+            raise AnalysisError("The study asks for one rater only.", Status.NOT_APPLICABLE)
+
+    def _both(self, analysis: Analysis, name: str) -> tuple[tuple[FoundComponents, FoundComponents], Input]:
+        self._require_both()
+        both = self._components_of(name, "client"), self._components_of(name, "therapist")
+        keys = pd.concat([found.rows.keys for found in both]).drop_duplicates("unit_id")
+        used = fingerprint(analysis, both[0].rows, both[1].rows)
+        return both, Input(used, count_people(keys))
+
+
+def score_columns(found: FoundComponents) -> pd.DataFrame:
+    """Component scores as columns component_1, component_2, ..."""
+    scores = found.scores.scores
+    return pd.DataFrame(scores, columns=[f"component_{number + 1}" for number in range(scores.shape[1])])
+
+
+def _input_of(analysis: Analysis, rows: Rows) -> Input:
+    return Input(fingerprint(analysis, rows), rows.counts(), rows.n_complete)
+
+
+def _affordable(settings: ComponentSettings, n_rows: int) -> tuple[ComponentSettings, tuple[str, ...]]:
+    """The settings, without the bootstrap where there are too many rows for it, and a sentence that says so."""
+    if settings.bootstrap == 0 or n_rows <= MOST_ROWS_BOOTSTRAPPED:
+        return settings, ()
+    return replace(settings, bootstrap=0), (_NO_BOOTSTRAP,)
+
+
+def _pair_settings(analysis: Analysis, n_rows: int) -> tuple[PairSettings, tuple[str, ...]]:
+    settings, dropped = _affordable(analysis.component_settings(), n_rows)
+    return PairSettings(settings.bootstrap, settings.min_rows, CONFIDENCE, analysis.seed), dropped
+
+
+def _scores_by_unit(scores: pd.DataFrame) -> tuple[pd.DataFrame, Rows]:
+    """Scale scores as columns ``wai_s.total``, ... and who the rows are of; the latest date of a dyad's scales."""
+    values = scores.pivot(index="unit_id", columns="scale", values="score").sort_index()
+    aggregates: Mapping[str, Any] = dict.fromkeys(
+        [key for key in KEYS if key not in ("unit_id", "session_id")], "max"
+    )
+    keys = scores.groupby("unit_id", sort=True).agg(aggregates).reset_index().assign(session_id=None)
+    values = values.reset_index(drop=True)
+    return values, Rows(values, keys[list(KEYS)])
