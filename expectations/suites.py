@@ -60,14 +60,15 @@ def make_suites(context: gx.data_context.EphemeralDataContext, checks: pd.DataFr
 
 def _expectation(check: dict[str, Any]) -> gx.expectations.Expectation:
     gx = quiet_great_expectations()
+    from great_expectations.expectations.row_conditions import Column
+
     lowest = None if check["direction"] == "at_most" else check["threshold"] - TOLERANCE
     highest = None if check["direction"] == "at_least" else check["threshold"] + TOLERANCE
     return gx.expectations.ExpectColumnValuesToBeBetween(
         column="measured",
         min_value=lowest,
         max_value=highest,
-        row_condition=f'check_id == "{check["check_id"]}"',
-        condition_parser="pandas",
+        row_condition=Column("check_id") == check["check_id"],
         severity=check["severity"],
         description=check["name"],
         meta={"check_id": check["check_id"]},

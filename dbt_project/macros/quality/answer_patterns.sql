@@ -5,13 +5,13 @@
 -#}
 
 {#- The codes of a form in item order. `words`: SQL expressions, or one expression that is a list of words. -#}
-{% macro answer_codes(words, n_words, bits, codes_per_word) -%}
-    {{ return(adapter.dispatch("answer_codes")(words, n_words, bits, codes_per_word)) }}
+{% macro answer_codes(words, n_positions, bits, codes_per_word) -%}
+    {{ return(adapter.dispatch("answer_codes")(words, n_positions, bits, codes_per_word)) }}
 {%- endmacro %}
 
-{% macro duckdb__answer_codes(words, n_words, bits, codes_per_word) -%}
+{% macro duckdb__answer_codes(words, n_positions, bits, codes_per_word) -%}
 list_transform(
-    range({{ n_words }} * {{ codes_per_word }}),
+    range({{ n_positions }}),
     lambda position: (
         {%- if words is string %}
         coalesce({{ words }}[position // {{ codes_per_word }} + 1], 0)
@@ -52,6 +52,15 @@ list_reduce(
 
 {% macro duckdb__commonest_code_count(codes) -%}
 {{ longest_run("list_sort(" ~ codes ~ ")") }}
+{%- endmacro %}
+
+{#- What one answer of a code (from 0) adds to its counter of 8 bits, seven of them to a number. -#}
+{% macro code_counter(code) -%}
+    {{ return(adapter.dispatch("code_counter")(code)) }}
+{%- endmacro %}
+
+{% macro duckdb__code_counter(code) -%}
+cast(1 as bigint) << (8 * ({{ code }} % 7))
 {%- endmacro %}
 
 {#- The same from counters of 8 bits each, seven to a number: cheap, and enough for most instruments. -#}

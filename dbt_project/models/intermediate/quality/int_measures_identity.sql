@@ -35,26 +35,24 @@ ids as (
     left join shared on distinctive.local_id = shared.local_id
 ),
 
--- all that a client (or the therapist about the client) answered on one occasion, over all instruments
-occasions as (
+-- all that a rater answered in one record, over all instruments the record holds
+record_answers as (
     select
         forms.site_id,
         forms.client_id,
         forms.rater,
-        forms.phase,
-        forms.occasion,
         count(*) as n_forms,
         sum(patterns.n_answered) as n_answered,
         sum(patterns.n_answered * patterns.share_modal) / sum(patterns.n_answered) as share_modal,
         sum(cast(patterns.answers_key as decimal(38, 0))) as answers_key
     from {{ ref("response_patterns") }} as patterns
     inner join {{ ref("forms") }} as forms on patterns.form_id = forms.form_id
-    group by forms.site_id, forms.client_id, forms.rater, forms.phase, forms.occasion
+    group by forms.site_id, forms.client_id, forms.rater, forms.delivery_number, forms.row_number
 ),
 
 comparable as (
     select *
-    from occasions
+    from record_answers
     where n_answered >= 20 and share_modal < 0.8
 ),
 
@@ -170,7 +168,7 @@ measures as (
 
 {{ measures_for_all_sites("measures", source("raw", "sites"), {
     "ids_in_two_sites": "no client id is long enough to be expected at one site only",
-    "identical_records": "no occasion has twenty answers or more that are not nearly all the same",
+    "identical_records": "no record has twenty answers or more that are not nearly all the same",
     "deliveries_in_two_sites": "the site has delivered no record yet",
     "therapist_load": "the site file does not say how many clients a therapist may have, or no therapist is known",
     "busiest_therapist": "fewer than two therapists are known at the site",

@@ -50,27 +50,45 @@ home_scales as (
     from {{ ref("core_scale_items") }} as scale_items
     inner join {{ ref("core_scales") }} as scales
         on scale_items.instrument_id = scales.instrument_id and scale_items.scale_id = scales.scale_id
+),
+
+placed as (
+    select
+        coded.item_id,
+        coded.instrument_id,
+        coded.item_number,
+        coded.reverse_keyed,
+        coded.min_value,
+        coded.max_value,
+        coded.unit,
+        of_instruments.bits,
+        case when of_instruments.bits = 4 then 15 else 7 end as codes_per_word
+    from coded
+    inner join of_instruments on coded.instrument_id = of_instruments.instrument_id
 )
 
 select
-    coded.item_id,
-    coded.instrument_id,
-    coded.item_number,
-    coded.reverse_keyed,
-    coded.min_value,
-    coded.max_value,
-    coded.unit,
-    of_instruments.bits,
-    case when of_instruments.bits = 4 then 15 else 7 end as codes_per_word,
-    cast(floor((coded.item_number - 1) / case when of_instruments.bits = 4 then 15 else 7 end) as integer) as word_number,
+    placed.item_id,
+    placed.instrument_id,
+    placed.item_number,
+    placed.reverse_keyed,
+    placed.min_value,
+    placed.max_value,
+    placed.unit,
+    placed.bits,
+    placed.codes_per_word,
+    cast(floor((placed.item_number - 1) / (4.0 * placed.codes_per_word)) as integer) as segment,
+    mod(placed.item_number - 1, 4 * placed.codes_per_word) as position_in_segment,
+    cast(
+        floor(mod(placed.item_number - 1, 4 * placed.codes_per_word) / cast(placed.codes_per_word as double)) as integer
+    ) as word_in_segment,
     cast(
         power(
-            case when of_instruments.bits = 4 then 16 else 256 end,
-            mod(coded.item_number - 1, case when of_instruments.bits = 4 then 15 else 7 end)
+            case when placed.bits = 4 then 16 else 256 end,
+            mod(placed.item_number - 1, placed.codes_per_word)
         ) as bigint
     ) as place,
     home_scales.scale_id as home_scale_id,
     coalesce(home_scales.scale_number, 0) as home_scale_number
-from coded
-inner join of_instruments on coded.instrument_id = of_instruments.instrument_id
-left join home_scales on coded.item_id = home_scales.item_id and home_scales.preference = 1
+from placed
+left join home_scales on placed.item_id = home_scales.item_id and home_scales.preference = 1

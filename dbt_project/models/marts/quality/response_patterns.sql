@@ -15,12 +15,11 @@ with answers as (
         items.place,
         items.bits,
         items.codes_per_word,
-        cast(floor(items.word_number / 4) as integer) as segment,
-        mod(items.word_number, 4) as word_in_segment,
+        items.segment,
+        items.word_in_segment,
+        items.position_in_segment,
         cast(round((responses.value - items.min_value) / items.unit) as bigint) + 1 as code,
-        cast(
-            power(256, mod(cast(round((responses.value - items.min_value) / items.unit) as bigint), 7)) as bigint
-        ) as counter
+        {{ code_counter("cast(round((responses.value - items.min_value) / items.unit) as bigint)") }} as counter
     from {{ ref("item_responses") }} as responses
     inner join {{ ref("int_quality_items") }} as items on responses.item_id = items.item_id
     where
@@ -35,7 +34,7 @@ segments as (
         segment,
         max(bits) as bits,
         max(codes_per_word) as codes_per_word,
-        max(word_in_segment) + 1 as n_words,
+        max(position_in_segment) + 1 as n_positions,
         {%- for word in columns_of_words %}
         cast(sum(case when word_in_segment = {{ loop.index0 }} then code * place end) as bigint) as {{ word }},
         {%- endfor %}
@@ -45,8 +44,6 @@ segments as (
         sum(value) as sum_value,
         sum(value * value) as sum_square,
         sum(keyed_value) as sum_keyed,
-        min(value) as lowest,
-        max(value) as highest,
         sum(case when reverse_keyed then 1 else 0 end) as n_reversed
     from answers
     group by form_id, segment
@@ -68,7 +65,7 @@ long_forms as (
         max(bits) as bits,
         max(codes_per_word) as codes_per_word,
         {{ words_in_order(columns_of_words, "segment") }} as words,
-        count(*) * 4 as n_words,
+        count(*) * 4 * max(codes_per_word) as n_positions,
         {{ dbt.listagg("key_text", "' '", "order by segment") }} as key_text,
         sum(low_counters) as low_counters,
         sum(high_counters) as high_counters,
@@ -76,8 +73,6 @@ long_forms as (
         sum(sum_value) as sum_value,
         sum(sum_square) as sum_square,
         sum(sum_keyed) as sum_keyed,
-        min(lowest) as lowest,
-        max(highest) as highest,
         sum(n_reversed) as n_reversed
     from segments_with_text
     where form_id in (select form_id from segments_with_text where segment > 0)
@@ -88,7 +83,7 @@ whole_forms as (
     select
         form_id,
         bits,
-        {{ answer_codes(columns_of_words, "n_words", "bits", "codes_per_word") }} as codes,
+        {{ answer_codes(columns_of_words, "n_positions", "bits", "codes_per_word") }} as codes,
         key_text,
         low_counters,
         high_counters,
@@ -96,8 +91,6 @@ whole_forms as (
         sum_value,
         sum_square,
         sum_keyed,
-        lowest,
-        highest,
         n_reversed
     from segments_with_text
     where form_id not in (select form_id from long_forms)
@@ -105,7 +98,7 @@ whole_forms as (
     select
         form_id,
         bits,
-        {{ answer_codes("words", "n_words", "bits", "codes_per_word") }} as codes,
+        {{ answer_codes("words", "n_positions", "bits", "codes_per_word") }} as codes,
         key_text,
         low_counters,
         high_counters,
@@ -113,31 +106,39 @@ whole_forms as (
         sum_value,
         sum_square,
         sum_keyed,
-        lowest,
-        highest,
         n_reversed
     from long_forms
 ),
 
-statistics as (
+counted as (
     select
         form_id,
         key_text,
         n_answered,
+        n_reversed,
+        sum_value,
+        sum_square,
         sum_keyed / n_answered as mean_keyed,
         {{ longest_run("codes") }} as longest_run,
         case
             when bits = 4 then {{ largest_counter(["low_counters", "high_counters"]) }}
             else {{ commonest_code_count("codes") }}
-        end as n_commonest,
+        end as n_commonest
+    from whole_forms
+),
+
+statistics as (
+    select
+        *,
+        n_commonest = n_answered as is_flat,
         case
             when n_answered < 2 then null
-            when lowest = highest then 0
+            when n_commonest = n_answered then 0
             else sqrt(greatest(sum_square - sum_value * sum_value / n_answered, 0) / (n_answered - 1))
         end as sd,
-        lowest = highest as is_flat,
-        case when n_reversed > 0 and n_reversed < n_answered then lowest = highest end as same_answer_across_reversed
-    from whole_forms
+        case when n_reversed > 0 and n_reversed < n_answered then n_commonest = n_answered end
+            as same_answer_across_reversed
+    from counted
 ),
 
 judged as (
