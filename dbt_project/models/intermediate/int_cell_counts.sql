@@ -91,7 +91,7 @@ decided as (
         on withdrawn.delivery_number = records.delivery_number and withdrawn.row_number = records.row_number
     inner join columns
         on withdrawn.delivery_number = columns.delivery_number and columns.kind = 'key'
-    where coalesce({{ clean_text(cell_at("records.cells", "columns.column_number")) }}, '') <> ''
+    where {{ is_filled(cell_at("records.cells", "columns.column_number")) }}
     group by columns.delivery_number
 ),
 

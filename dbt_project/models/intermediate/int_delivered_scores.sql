@@ -17,6 +17,7 @@ with scored as (
 )
 
 select
+    cells.form_id * 256 + cell_values.scale_number as score_id,
     cells.form_id,
     cell_values.scale_number,
     cell_values.status,
@@ -35,6 +36,7 @@ inner join {{ ref("int_cell_values") }} as cell_values
 union all
 
 select
+    form_id * 256 + scale_number as score_id,
     form_id,
     scale_number,
     cell_status as status,

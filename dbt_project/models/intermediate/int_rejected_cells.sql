@@ -28,7 +28,7 @@ with rejected as (
     ) as cells
     inner join {{ ref("stg_bindings") }} as bindings
         on cells.block_id = bindings.block_id and cells.binding_number = bindings.binding_number
-    where {{ clean_text("cells.text") }} <> ''
+    where {{ is_filled("cells.text") }}
 
     union all
 

@@ -3,12 +3,12 @@ select
     delivery_number,
     column_number,
     count(*) as n_cells,
-    count(case when is_filled then 1 end) as n_filled
+    count(case when {{ is_filled("text") }} then 1 end) as n_filled
 from (
     select
         records.delivery_number,
         generate_subscripts(records.cells, 1) as column_number,
-        coalesce({{ clean_text("unnest(records.cells)") }}, '') <> '' as is_filled
+        unnest(records.cells) as text
     from {{ source("raw", "records") }} as records
     inner join {{ source("raw", "deliveries") }} as deliveries
         on records.delivery_number = deliveries.delivery_number

@@ -22,7 +22,7 @@ counts as (
         count(case when status = 'declared_missing' then 1 end) as n_declared_missing,
         count(case when status = 'rejected' then 1 end) as n_rejected
     from {{ ref("item_responses") }}
-    where site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    {{ where_site_changed() }}
     group by form_id
 )
 

@@ -5,19 +5,10 @@
     post_hook="{{ add_primary_key() }}"
 ) }}
 
-with forms as (
-    select
-        form_id,
-        site_id,
-        instrument_id,
-        n_items
-    from {{ ref("forms") }}
-    where site_id in (select site_id from {{ source("raw", "changed_sites") }})
-),
-
-item_scales as (
+with item_scales as (
     select
         items.item_id,
+        scales.scale_number,
         scales.scale_key
     from {{ source("raw", "codebook_scale_items") }} as scale_items
     inner join {{ ref("stg_items") }} as items
@@ -26,60 +17,71 @@ item_scales as (
         on scale_items.instrument_id = scales.instrument_id and scale_items.scale_id = scales.scale_id
 ),
 
+-- blank items have a row too, so a scale is here as soon as one of its items was delivered
 sums as (
     select
-        responses.form_id,
-        item_scales.scale_key,
+        responses.form_id * 256 + item_scales.scale_number as score_id,
+        min(responses.form_id) as form_id,
+        min(item_scales.scale_key) as scale_key,
         sum(responses.keyed_value) as keyed_sum,
         count(responses.keyed_value) as n_answered
     from {{ ref("item_responses") }} as responses
     inner join item_scales
         on responses.item_id = item_scales.item_id
-    where responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
-    group by responses.form_id, item_scales.scale_key
+    {{ where_site_changed("responses.site_id") }}
+    group by responses.form_id * 256 + item_scales.scale_number
 ),
 
--- a form that gives items has every scale of its instrument; one that only gives scores has those
-wanted as (
+delivered as (
     select
-        forms.form_id,
-        forms.site_id,
-        scales.instrument_id,
-        scales.scale_id,
-        scales.scale_number,
-        scales.method,
-        scales.n_items,
-        coalesce(sums.n_answered, 0) as n_answered,
+        scores.*,
+        scales.scale_key
+    from {{ ref("int_delivered_scores") }} as scores
+    inner join {{ ref("forms") }} as forms
+        on scores.form_id = forms.form_id
+    inner join {{ ref("stg_scales") }} as scales
+        on forms.instrument_id = scales.instrument_id and scores.scale_number = scales.scale_number
+    where scores.status <> 'blank'
+),
+
+joined as (
+    select
+        coalesce(sums.score_id, delivered.score_id) as score_id,
+        coalesce(sums.form_id, delivered.form_id) as form_id,
+        coalesce(sums.scale_key, delivered.scale_key) as scale_key,
         sums.keyed_sum,
-        study.min_share_answered,
+        coalesce(sums.n_answered, 0) as n_answered,
         delivered.status as delivered_status,
         delivered.value as delivered_score,
         delivered.delivery_number,
         delivered.row_number,
         delivered.column_number
-    from forms
-    inner join {{ ref("stg_scales") }} as scales
-        on forms.instrument_id = scales.instrument_id
-    cross join {{ ref("stg_study") }} as study
-    left join sums
-        on forms.form_id = sums.form_id and scales.scale_key = sums.scale_key
-    left join {{ ref("int_delivered_scores") }} as delivered
-        on
-            forms.form_id = delivered.form_id
-            and scales.scale_number = delivered.scale_number
-            and delivered.status <> 'blank'
-    where forms.n_items > 0 or delivered.form_id is not null
+    from sums
+    full outer join delivered
+        on sums.score_id = delivered.score_id
 ),
 
 ruled as (
     select
-        wanted.*,
-        n_answered > 0 and n_answered >= min_share_answered * n_items - 1e-9 as is_answered_enough
-    from wanted
+        joined.*,
+        forms.site_id,
+        scales.instrument_id,
+        scales.scale_id,
+        scales.method,
+        scales.n_items,
+        study.min_share_answered,
+        joined.n_answered > 0 and joined.n_answered >= study.min_share_answered * scales.n_items - 1e-9
+            as is_answered_enough
+    from joined
+    inner join {{ ref("stg_scales") }} as scales
+        on joined.scale_key = scales.scale_key
+    inner join {{ ref("forms") }} as forms
+        on joined.form_id = forms.form_id
+    cross join {{ ref("stg_study") }} as study
 )
 
 select
-    form_id * 256 + scale_number as score_id,
+    score_id,
     form_id,
     site_id,
     instrument_id,
