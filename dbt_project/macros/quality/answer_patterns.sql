@@ -4,25 +4,52 @@
   A blank is code 0. Unpacking is the database's own affair, hence dispatched.
 -#}
 
-{#- The codes of a form in item order. `words`: SQL expressions, or one expression that is a list of words. -#}
-{% macro answer_codes(words, n_positions, bits, codes_per_word) -%}
-    {{ return(adapter.dispatch("answer_codes")(words, n_positions, bits, codes_per_word)) }}
+{#-
+  The codes of a form of one segment in item order. `words` are SQL expressions. Forms are short for the most part, so
+  only as many words are unpacked as a form has.
+-#}
+{% macro answer_codes(words, n_positions, bits) -%}
+    {{ return(adapter.dispatch("answer_codes")(words, n_positions, bits)) }}
 {%- endmacro %}
 
-{% macro duckdb__answer_codes(words, n_positions, bits, codes_per_word) -%}
+{% macro duckdb__answer_codes(words, n_positions, bits) -%}
+case
+    {%- for width, per_word in [(4, 15), (8, 7)] %}
+        {%- for n_words in range(1, words | length + 1) %}
+    when {{ bits }} = {{ width }} and {{ n_positions }} <= {{ n_words * per_word }} then [
+            {%- for word in words[:n_words] -%}
+                {%- set last_word = loop.last -%}
+                {%- for place in range(per_word) -%}
+        (coalesce({{ word }}, 0) >> {{ width * place }}) & {{ 2 ** width - 1 }}{{ ", " if not (loop.last and last_word) }}
+                {%- endfor -%}
+            {%- endfor -%}
+    ]
+        {%- endfor %}
+    {%- endfor %}
+end
+{%- endmacro %}
+
+{#- The same of a form that has more words than that; `words` is a list of words. -#}
+{% macro answer_codes_of_list(words, bits, codes_per_word) -%}
+    {{ return(adapter.dispatch("answer_codes_of_list")(words, bits, codes_per_word)) }}
+{%- endmacro %}
+
+{% macro duckdb__answer_codes_of_list(words, bits, codes_per_word) -%}
 list_transform(
-    range({{ n_positions }}),
+    range(len({{ words }}) * {{ codes_per_word }}),
     lambda position: (
-        {%- if words is string %}
         coalesce({{ words }}[position // {{ codes_per_word }} + 1], 0)
-        {%- else %}
-        case position // {{ codes_per_word }}
-            {%- for word in words %} when {{ loop.index0 }} then coalesce({{ word }}, 0){% endfor %} else 0
-        end
-        {%- endif %}
         >> ({{ bits }} * (position % {{ codes_per_word }}))
     ) & ((1 << {{ bits }}) - 1)
 )
+{%- endmacro %}
+
+{% macro whole_division(number, divisor) -%}
+    {{ return(adapter.dispatch("whole_division")(number, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_division(number, divisor) -%}
+({{ number }} // {{ divisor }})
 {%- endmacro %}
 
 {#- The longest run of equal codes; blanks are skipped, they neither end nor lengthen a run. -#}
