@@ -4,18 +4,16 @@
     meta={"primary_key_after_load": true},
     post_hook="{{ add_primary_key() }}"
 ) }}
-{%- set columns_of_words = ["word_0", "word_1", "word_2", "word_3"] %}
+{%- set words = ["word_0", "word_1", "word_2", "word_3"] %}
 
+-- a segment is as many items as four words hold (60, or 28 of many categories): nearly every form has one segment only
 with answers as (
     select
-        responses.form_id,
+        responses.form_id * 16 + items.segment as segment_id,
         responses.value,
         responses.keyed_value,
         items.reverse_keyed,
         items.place,
-        items.bits,
-        items.codes_per_word,
-        items.segment,
         items.word_in_segment,
         items.position_in_segment,
         cast(round((responses.value - items.min_value) / items.unit) as bigint) + 1 as code,
@@ -27,15 +25,11 @@ with answers as (
         and responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
 ),
 
--- a segment is as many items as four words hold (60, or 28 of many categories): nearly every form has one segment only
-segments as (
+sums as (
     select
-        form_id,
-        segment,
-        max(bits) as bits,
-        max(codes_per_word) as codes_per_word,
+        segment_id,
         max(position_in_segment) + 1 as n_positions,
-        {%- for word in columns_of_words %}
+        {%- for word in words %}
         cast(sum(case when word_in_segment = {{ loop.index0 }} then code * place end) as bigint) as {{ word }},
         {%- endfor %}
         cast(sum(case when code <= 7 then counter end) as bigint) as low_counters,
@@ -44,28 +38,47 @@ segments as (
         sum(value) as sum_value,
         sum(value * value) as sum_square,
         sum(keyed_value) as sum_keyed,
-        sum(case when reverse_keyed then 1 else 0 end) as n_reversed
+        count(case when reverse_keyed then 1 end) as n_reversed
     from answers
-    group by form_id, segment
+    group by segment_id
 ),
 
-segments_with_text as (
+codings as (
+    select distinct
+        instrument_id,
+        bits,
+        codes_per_word
+    from {{ ref("int_quality_items") }}
+),
+
+segments as (
     select
-        *,
-        cast(segment as varchar)
-        {%- for word in columns_of_words %}
-        || '-' || cast(coalesce({{ word }}, 0) as varchar)
-        {%- endfor %} as key_text
-    from segments
+        forms.form_id,
+        forms.site_id,
+        forms.instrument_id,
+        forms.rater,
+        codings.bits,
+        codings.codes_per_word,
+        mod(sums.segment_id, 16) as segment,
+        cast(mod(sums.segment_id, 16) as varchar)
+        {%- for word in words %}
+        || '-' || cast(coalesce(sums.{{ word }}, 0) as varchar)
+        {%- endfor %} as key_text,
+        sums.*
+    from sums
+    inner join {{ ref("forms") }} as forms on {{ whole_division("sums.segment_id", 16) }} = forms.form_id
+    inner join codings on forms.instrument_id = codings.instrument_id
 ),
 
 long_forms as (
     select
         form_id,
-        max(bits) as bits,
-        max(codes_per_word) as codes_per_word,
-        {{ words_in_order(columns_of_words, "segment") }} as words,
-        count(*) * 4 * max(codes_per_word) as n_positions,
+        site_id,
+        instrument_id,
+        rater,
+        bits,
+        codes_per_word,
+        {{ words_in_order(words, "segment") }} as words,
         {{ dbt.listagg("key_text", "' '", "order by segment") }} as key_text,
         sum(low_counters) as low_counters,
         sum(high_counters) as high_counters,
@@ -74,51 +87,30 @@ long_forms as (
         sum(sum_square) as sum_square,
         sum(sum_keyed) as sum_keyed,
         sum(n_reversed) as n_reversed
-    from segments_with_text
-    where form_id in (select form_id from segments_with_text where segment > 0)
-    group by form_id
+    from segments
+    where form_id in (select form_id from segments where segment > 0)
+    group by form_id, site_id, instrument_id, rater, bits, codes_per_word
 ),
+
+{%- set carried = "form_id, site_id, instrument_id, rater, bits, key_text, low_counters, high_counters, n_answered,
+        sum_value, sum_square, sum_keyed, n_reversed" %}
 
 whole_forms as (
     select
-        form_id,
-        bits,
-        {{ answer_codes(columns_of_words, "n_positions", "bits", "codes_per_word") }} as codes,
-        key_text,
-        low_counters,
-        high_counters,
-        n_answered,
-        sum_value,
-        sum_square,
-        sum_keyed,
-        n_reversed
-    from segments_with_text
+        {{ carried }},
+        {{ answer_codes(words, "n_positions", "bits") }} as codes
+    from segments
     where form_id not in (select form_id from long_forms)
     union all
     select
-        form_id,
-        bits,
-        {{ answer_codes("words", "n_positions", "bits", "codes_per_word") }} as codes,
-        key_text,
-        low_counters,
-        high_counters,
-        n_answered,
-        sum_value,
-        sum_square,
-        sum_keyed,
-        n_reversed
+        {{ carried }},
+        {{ answer_codes_of_list("words", "bits", "codes_per_word") }} as codes
     from long_forms
 ),
 
 counted as (
     select
-        form_id,
-        key_text,
-        n_answered,
-        n_reversed,
-        sum_value,
-        sum_square,
-        sum_keyed / n_answered as mean_keyed,
+        {{ carried }},
         {{ longest_run("codes") }} as longest_run,
         case
             when bits = 4 then {{ largest_counter(["low_counters", "high_counters"]) }}
@@ -127,39 +119,21 @@ counted as (
     from whole_forms
 ),
 
-statistics as (
+judged as (
     select
         *,
-        n_commonest = n_answered as is_flat,
         case
             when n_answered < 2 then null
             when n_commonest = n_answered then 0
             else sqrt(greatest(sum_square - sum_value * sum_value / n_answered, 0) / (n_answered - 1))
         end as sd,
         case when n_reversed > 0 and n_reversed < n_answered then n_commonest = n_answered end
-            as same_answer_across_reversed
+            as same_answer_across_reversed,
+        n_reversed > 0 and n_reversed < n_answered and n_commonest = n_answered as straight_lining,
+        n_commonest = n_answered and n_answered >= {{ var("flat_form_items", 6) }} as flat,
+        longest_run >= {{ var("long_run_items", 10) }}
+        and longest_run >= {{ var("long_run_share", 0.67) }} * n_answered as long_run
     from counted
-),
-
-judged as (
-    select
-        forms.form_id,
-        forms.site_id,
-        forms.instrument_id,
-        forms.rater,
-        statistics.n_answered,
-        statistics.longest_run,
-        statistics.n_commonest,
-        statistics.sd,
-        statistics.mean_keyed,
-        statistics.same_answer_across_reversed,
-        {{ text_key("forms.instrument_id || ' ' || statistics.key_text") }} as answers_key,
-        coalesce(statistics.same_answer_across_reversed, false) as straight_lining,
-        statistics.is_flat and statistics.n_answered >= {{ var("flat_form_items", 6) }} as flat,
-        statistics.longest_run >= {{ var("long_run_items", 10) }}
-        and statistics.longest_run >= {{ var("long_run_share", 0.67) }} * statistics.n_answered as long_run
-    from statistics
-    inner join {{ ref("forms") }} as forms on statistics.form_id = forms.form_id
 )
 
 select
@@ -171,9 +145,9 @@ select
     cast(longest_run as integer) as longest_run,
     cast(n_commonest as double) / n_answered as share_modal,
     cast(sd as double) as sd,
-    cast(mean_keyed as double) as mean_keyed,
+    cast(sum_keyed / n_answered as double) as mean_keyed,
     same_answer_across_reversed,
-    answers_key,
+    {{ text_key("instrument_id || ' ' || key_text") }} as answers_key,
     straight_lining or flat or long_run as flagged,
     nullif(
         trim(
