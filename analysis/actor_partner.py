@@ -18,7 +18,15 @@ from analysis.intervals import percentile_interval
 from analysis.observations import Observations, check_level, cluster_sums, complete, is_constant
 from analysis.resampling import replicate_blocks
 from analysis.results import blank, tidy
-from analysis.robust_covariance import ClusterRobust, LeastSquares, cluster_robust, contrast_df, least_squares, wald_htz
+from analysis.robust_covariance import (
+    ClusterRobust,
+    LeastSquares,
+    cluster_robust,
+    contrast_df,
+    least_squares,
+    standard_error,
+    wald_htz,
+)
 from analysis.status import AnalysisError, Status
 
 Errors = Literal["CR2", "ML"]
@@ -182,7 +190,8 @@ class _Model:
         self.residuals = self.fit.residuals.reshape(2, rows.n).T
         self.spread = self.residuals.T @ self.residuals / rows.n
         self.robust: ClusterRobust = cluster_robust(self.fit, np.r_[codes, codes], n_clusters)
-        ml = np.kron(self.spread, np.linalg.inv(self.design.T @ self.design))
+        inverse = self.fit.to_coefficients[:3] @ self.fit.to_coefficients[:3].T
+        ml = np.kron(self.spread, inverse)
         self.vcov = self.robust.vcov if errors == "CR2" else ml
 
     def effects(self, n_bootstrap: int, seed: int) -> tuple[PathEffect, ...]:
@@ -193,7 +202,7 @@ class _Model:
         found = []
         for effect in PATHS + COMBINED:
             estimate, slope = _value_and_slope(effect, b)
-            se = float(np.sqrt(slope @ self.vcov @ slope))
+            se = standard_error(float(slope @ self.vcov @ slope))
             df = contrast_df(self.robust, slope) if self.errors == "CR2" else np.inf
             statistic = estimate / se if se > 0 else np.nan
             half = float(stats.t.ppf(0.5 + self.level / 2, df)) * se
@@ -241,6 +250,9 @@ class _Model:
     def _constrained(self) -> tuple[float, float, np.ndarray]:
         """Generalised least squares with equal paths, iterated with the residual covariance to the ML optimum."""
         x = self.rows.values[:, :2]
+        # Free intercepts take up any centring; a common unit keeps both raters' paths comparable.
+        unit = float(np.sqrt(x.var(axis=0).mean()))
+        x = (x - x.mean(axis=0)) / unit
         one, none = np.ones(self.rows.n), np.zeros(self.rows.n)
         designs = np.stack([np.column_stack([one, none, x]), np.column_stack([none, one, x[:, ::-1]])])
         spread = self.spread
@@ -254,7 +266,7 @@ class _Model:
             if np.abs(updated - spread).max() <= 1e-13 * np.abs(spread).max():
                 break
             spread = updated
-        return float(b[2]), float(b[3]), updated
+        return float(b[2]) / unit, float(b[3]) / unit, updated
 
     def _scale(self) -> dict[str, float]:
         sd = self.rows.values.std(axis=0)

@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from analysis.mixed_results import FixedEffect, LevelEffects, MixedModel, WithinBetween, tested
 from analysis.observations import Columns, Observations, check_level, complete, is_constant, labels, named_columns
 from analysis.regression import INTERCEPT
 from analysis.results import blank
-from analysis.robust_covariance import LeastSquares, least_squares
+from analysis.robust_covariance import LeastSquares, least_squares, standard_error
 from analysis.status import AnalysisError, Status, most_serious
 from analysis.variance_components import (
     NestedSums,
@@ -28,6 +28,7 @@ from analysis.variance_components import (
     deviance,
     maximise,
     nested_sums,
+    rss_within,
     variance_hessian,
 )
 
@@ -35,6 +36,7 @@ __all__ = ["FixedEffect", "LevelEffects", "MixedModel", "WithinBetween", "random
 
 Method = Literal["reml", "ml"]
 BOUNDARY = 1e-9
+EXACT = 1e-20
 
 
 def random_intercept(
@@ -84,9 +86,13 @@ def random_intercept(
             **known,
         )
     warnings = [f"Left out, because all rows have the same value: {', '.join(constant)}."] if constant else []
-    fit = least_squares(np.column_stack([np.ones(rows.n), *(rows.column(term) for term in used)]), rows.values[:, 0])
-    sums = nested_sums(fit.basis, rows.values[:, 0], rows.codes, rows.n_clusters, outer_codes if n_outer else None)
-    return _Fitted(fit, sums, rows, method == "reml", level).result(used, list(given), known, warnings)
+    # Sums of squares of an outcome far from zero would lose the digits that matter; the intercept gets its mean back.
+    origin = float(rows.values[:, 0].mean())
+    y = rows.values[:, 0] - origin
+    fit = least_squares(np.column_stack([np.ones(rows.n), *(rows.column(term) for term in used)]), y)
+    sums = nested_sums(fit.basis, y, rows.codes, rows.n_clusters, outer_codes if n_outer else None)
+    fitted = _Fitted(fit, sums, rows.n_clusters, method == "reml", level)
+    return fitted.result(used, list(given), origin, known, warnings)
 
 
 def within_between(
@@ -169,8 +175,8 @@ def _obstacle(rows: Observations, name: str, n_terms: int) -> tuple[Status, str]
 class _Fitted:
     """A fitted model on its way to a :class:`MixedModel`."""
 
-    def __init__(self, fit: LeastSquares, sums: NestedSums, rows: Observations, reml: bool, level: float) -> None:
-        self.fit, self.sums, self.rows, self.reml, self.level = fit, sums, rows, reml, level
+    def __init__(self, fit: LeastSquares, sums: NestedSums, n_clusters: int, reml: bool, level: float) -> None:
+        self.fit, self.sums, self.n_clusters, self.reml, self.level = fit, sums, n_clusters, reml, level
         self.status, self.reason = self._identified()
         self.ratios, converged = np.zeros(sums.n_ratios), True
         if self.status is Status.OK:
@@ -185,22 +191,26 @@ class _Fitted:
         self.variances = np.r_[self.ratios * self.residual, self.residual]
 
     def _identified(self) -> tuple[Status, str]:
-        rows = self.rows
+        total = float(self.sums.products[-1, -1])
         if self.fit.df_residual < 1:
-            return Status.TOO_FEW_ROWS, f"{rows.n} rows leave no residual degrees of freedom for {self.fit.rank} terms."
-        if self.fit.rss <= 1e-20 * float(rows.values[:, 0] @ rows.values[:, 0]):
+            return Status.TOO_FEW_ROWS, f"{self.sums.n} rows leave no residual degrees of freedom."
+        if self.fit.rss <= EXACT * total:
             return Status.SINGULAR, "The predictors reproduce the outcome exactly."
-        if rows.n_clusters < 2:
+        if self.n_clusters < 2:
             return Status.TOO_FEW_CLUSTERS, "All rows belong to one cluster: its variance cannot be estimated."
         if self.sums.sizes.max() < 2:
             return Status.UNDERIDENTIFIED, "Every cluster has one row: its variance is part of the residual one."
-        within = rows.values[:, 0] - (self.sums.sums[:, -1] / self.sums.sizes)[rows.codes]
-        if is_constant(within) or float(within @ within) < 1e-20 * float(rows.values[:, 0] @ rows.values[:, 0]):
-            return Status.SINGULAR, "The outcome does not vary within clusters: all of its variance lies between them."
+        if rss_within(self.sums) <= EXACT * total:
+            return (
+                Status.SINGULAR,
+                "Clusters and predictors reproduce the outcome exactly: nothing varies within clusters.",
+            )
         return Status.OK, ""
 
-    def result(self, used: list[str], terms: list[str], known: dict[str, Any], warnings: list[str]) -> MixedModel:
-        """The model in full; ``used`` are the terms of the design, ``terms`` all that were given."""
+    def result(
+        self, used: list[str], terms: list[str], origin: float, known: dict[str, Any], warnings: list[str]
+    ) -> MixedModel:
+        """The model in full; ``used``: terms of the design, ``terms``: all given, ``origin``: the outcome's zero."""
         if self.reason:
             warnings.append(self.reason)
         singular = self.status is Status.OK and bool((self.ratios <= BOUNDARY).any())
@@ -215,6 +225,7 @@ class _Fitted:
         covariance, df = self._uncertainty()
         coordinates = self.point.coordinates
         estimates = np.where(self.fit.estimable, self.fit.to_coefficients @ coordinates, np.nan)
+        estimates[0] += origin
         vcov = self.fit.covariance(covariance)
         coefficients = []
         for term in [INTERCEPT, *terms]:
@@ -223,7 +234,7 @@ class _Fitted:
                 continue
             i = [INTERCEPT, *used].index(term)
             status = Status.OK if estimable[term] else Status.COLLINEAR
-            se = float(np.sqrt(vcov[i, i])) if vcov[i, i] > 0 else np.nan
+            se = standard_error(vcov[i, i])
             coefficients.append(tested(term, float(estimates[i]), se, df[i], self.level, status))
         return MixedModel(
             coefficients=tuple(coefficients),
@@ -237,6 +248,8 @@ class _Fitted:
 
     def _uncertainty(self) -> tuple[np.ndarray, list[float]]:
         """Covariance of the basis coordinates and Satterthwaite degrees of freedom of each coefficient."""
+        if not self.residual > EXACT * float(self.sums.products[-1, -1]):
+            return np.full((self.fit.rank,) * 2, np.nan), [np.nan] * len(self.fit.coefficients)
         covariance, slopes = covariance_slopes(self.sums, self.variances)
         free = np.r_[self.ratios > BOUNDARY, True]
         if free.sum() == 1:
@@ -259,7 +272,8 @@ class _Fitted:
         two = self.sums.n_ratios == 2
         told = self.status in (Status.OK, Status.BOUNDARY, Status.NOT_CONVERGED)
         outer_told = told or self.status is Status.UNDERIDENTIFIED
-        log_likelihood = -0.5 * self._reported_deviance(deviance(self.sums, self.point, self.reml))
+        exact = self.residual <= EXACT * float(self.sums.products[-1, -1])
+        log_likelihood = np.nan if exact else -0.5 * self._reported_deviance(deviance(self.sums, self.point, self.reml))
         low, high = self._icc_interval() if told else (np.nan, np.nan)
         return {
             "variance_cluster": float(self.variances[0]) if told else np.nan,
@@ -278,7 +292,7 @@ class _Fitted:
         if not self.reml:
             return value
         size = np.linalg.svd(self.fit.to_coefficients, compute_uv=False)
-        return value - 2 * float(np.log(size).sum())
+        return value - 2 * float(np.log(size[size > 0]).sum())
 
     def _cluster_p(self) -> float:
         without = np.zeros(self.sums.n_ratios)
@@ -310,10 +324,9 @@ class _Fitted:
         icc = float(self.variances[0]) / total
         slope = np.full(3, -icc / total)
         slope[0] += 1 / total
-        se = float(np.sqrt(slope @ self._variance_covariance(free) @ slope)) / (icc * (1 - icc))
+        se = standard_error(float(slope @ self._variance_covariance(free) @ slope)) / (icc * (1 - icc))
         half = float(stats.norm.ppf(0.5 + self.level / 2)) * se
-        logit = np.log(icc / (1 - icc))
-        return float(1 / (1 + np.exp(half - logit))), float(1 / (1 + np.exp(-half - logit)))
+        return float(special.expit(special.logit(icc) - half)), float(special.expit(special.logit(icc) + half))
 
 
 def _set_into(vcov: np.ndarray, used: Sequence[str], terms: Sequence[str]) -> np.ndarray:

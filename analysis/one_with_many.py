@@ -172,7 +172,7 @@ class _Design:
         rated = len(np.unique(self.of_dyad[both]))
         if rated < 4:
             return Status.TOO_FEW_ROWS, f"{rated} dyads rated by both; at least 4 are needed."
-        if any(self.constant):
+        if any(self.constant) or any(is_constant(column) for column in self.values[both].T):
             return Status.CONSTANT, "One of the raters has given the same rating to all."
         complete = self.values[both]
         if abs(np.corrcoef(complete, rowvar=False)[0, 1]) > 1 - 1e-10:

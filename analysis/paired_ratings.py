@@ -12,8 +12,11 @@ from scipy import optimize, stats
 
 from analysis.observations import Observations, check_level, complete, is_constant
 from analysis.results import blank, one_row
-from analysis.robust_covariance import classical, cluster_robust, least_squares
+from analysis.robust_covariance import classical, cluster_robust, least_squares, standard_error
 from analysis.status import AnalysisError, Status
+
+LARGE_T = 500.0
+"""Beyond it scipy's noncentral t is not reliable."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def paired_difference(
     varies = not is_constant(x - y)
     if not varies:
         status, warnings = Status.CONSTANT, (*warnings, "All pairs differ by the same amount: no test.")
-    se, df = float(np.sqrt(errors.vcov[0, 0])) if varies else 0.0, float(errors.df[0])
+    se, df = standard_error(errors.vcov[0, 0]) if varies else 0.0, float(errors.df[0])
     half = float(stats.t.ppf(0.5 + level / 2, df)) * se
     t = difference / se if se > 0 else np.nan
     d_pooled, d_pooled_se = _d_pooled(x, y)
@@ -289,7 +292,7 @@ def _d_pooled(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     df = len(x) - 1
     of_spread = d**2 * (variance_a**2 + variance_b**2 + 2 * covariance**2) / (8 * df * pooled**2)
     of_mean = (variance_a + variance_b - 2 * covariance) / (df * pooled)
-    return float(d), float(np.sqrt(of_spread + of_mean))
+    return float(d), float(np.sqrt(max(of_spread + of_mean, 0.0)))
 
 
 def _noncentral_limits(d: float, n: int, level: float) -> tuple[float, float]:
@@ -297,6 +300,10 @@ def _noncentral_limits(d: float, n: int, level: float) -> tuple[float, float]:
     if not np.isfinite(d):
         return np.nan, np.nan
     t, tail = abs(d) * np.sqrt(n), (1 - level) / 2
+    if t > LARGE_T:
+        # The normal part of T is nothing beside so large a noncentrality: nc = t s, s^2 chi-square over its df.
+        low, high = (t * float(np.sqrt(stats.chi2.ppf(c, n - 1) / (n - 1) / n)) for c in (tail, 1 - tail))
+        return (low, high) if d >= 0 else (-high, -low)
     z = float(stats.norm.ppf(1 - tail)) + 1
     # Brackets from T <= t exactly when Z + nc <= t s, s the ratio of the sample to the true standard deviation.
     widest = t * float(np.sqrt(stats.chi2.ppf(1 - tail / 100, n - 1) / (n - 1)))

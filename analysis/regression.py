@@ -22,6 +22,7 @@ from analysis.robust_covariance import (
     cluster_robust,
     heteroskedastic,
     least_squares,
+    standard_error,
     wald_htz,
 )
 from analysis.status import AnalysisError, Status, most_serious
@@ -256,11 +257,11 @@ def _coefficients(
             continue
         at = 0 if term == INTERCEPT else used.index(term) + 1
         estimate, df = float(fit.coefficients[at]), float(errors.df[at])
-        se = float(np.sqrt(errors.vcov[at, at]))
+        se = standard_error(errors.vcov[at, at])
         t = estimate / se if se > 0 else np.nan
         half = float(stats.t.ppf(0.5 + level / 2, df)) * se if df > 0 else np.nan
         scale = np.nan if term == INTERCEPT else float(np.std(rows.column(term), ddof=1)) / sd_y
-        usual = estimate / float(np.sqrt(plain.vcov[at, at])) if plain.vcov[at, at] > 0 else np.nan
+        usual = estimate / standard_error(plain.vcov[at, at])
         partial = np.nan if term == INTERCEPT else usual / np.sqrt(usual**2 + fit.df_residual)
         coefficients.append(
             Coefficient(

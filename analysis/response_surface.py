@@ -26,6 +26,7 @@ from analysis.robust_covariance import (
     contrast_df,
     heteroskedastic,
     least_squares,
+    standard_error,
 )
 from analysis.status import AnalysisError, Status
 
@@ -220,7 +221,7 @@ def _linear(b: np.ndarray, errors: CoefficientCovariance, level: float) -> list[
     found = []
     for name, row in contrasts.items():
         estimate, df = float(row @ b), contrast_df(errors, row)
-        se = float(np.sqrt(row @ errors.vcov @ row))
+        se = standard_error(float(row @ errors.vcov @ row))
         t = estimate / se if se > 0 else np.nan
         half = float(stats.t.ppf(0.5 + level / 2, df)) * se
         p = float(2 * stats.t.sf(abs(t), df))
@@ -235,7 +236,7 @@ def _derived(b: np.ndarray, errors: CoefficientCovariance) -> list[SurfaceParame
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate = function(b)
             slope = _numeric_slope(function, b)
-            se = float(np.sqrt(slope @ errors.vcov @ slope))
+            se = standard_error(float(slope @ errors.vcov @ slope))
         if not (np.isfinite(estimate) and np.isfinite(se)):
             estimate, se = np.nan, np.nan
         found.append(blank(SurfaceParameter, parameter=name, estimate=float(estimate), se=se))

@@ -71,19 +71,33 @@ class CoefficientCovariance:
 
 
 def least_squares(design: np.ndarray, outcome: np.ndarray) -> LeastSquares:
-    """Fit by QR and a singular value decomposition of R, columns scaled first so that units do not decide the rank."""
-    scale = np.sqrt((design**2).sum(axis=0))
-    scale = np.where(scale > 0, scale, 1.0)
-    q, r = np.linalg.qr(design / scale)
+    """Fit by QR and a singular value decomposition of R.
+
+    Columns are centred, when the first is the intercept, and scaled: units and origins must not decide the rank.
+    """
+    shift = np.eye(design.shape[1])
+    if design.shape[1] > 1 and len(design) and (design[:, 0] == 1.0).all():
+        shift[0, 1:] = -design[:, 1:].mean(axis=0)
+    centred = design @ shift
+    scale = np.sqrt((centred**2).sum(axis=0))
+    scale = np.where(scale > RANK_TOLERANCE * np.sqrt((design**2).sum(axis=0)) * 1e-4, scale, 1.0)
+    q, r = np.linalg.qr(centred / scale)
     left, singular, right = np.linalg.svd(r, full_matrices=False)
     keep = singular > RANK_TOLERANCE * max(singular.max(initial=0.0), np.finfo(float).tiny)
     basis = q @ left[:, keep]
-    to_coefficients = (right[keep].T / singular[keep]) / scale[:, None]
+    back = shift / scale
+    to_coefficients = back @ (right[keep].T / singular[keep])
     # A coefficient is estimable when no direction of the null space of the design touches it.
-    estimable = (right[keep] ** 2).sum(axis=0) > 1.0 - 1e-8
+    told, size = ((back @ right[keep].T) ** 2).sum(axis=1), (back**2).sum(axis=1)
+    estimable = told > (1.0 - 1e-8) * size
     coordinates = basis.T @ outcome
     coefficients = np.where(estimable, to_coefficients @ coordinates, np.nan)
     return LeastSquares(basis, to_coefficients, coefficients, estimable, outcome - basis @ coordinates)
+
+
+def standard_error(variance: float) -> float:
+    """The root of a variance; NaN where rounding or a degenerate design left none."""
+    return float(np.sqrt(variance)) if variance > 0 else float("nan")
 
 
 def classical(fit: LeastSquares) -> CoefficientCovariance:

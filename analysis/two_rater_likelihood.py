@@ -15,6 +15,8 @@ from scipy import optimize
 
 PARTS = ("therapist", "dyad", "error")
 JITTER = 1e-10
+IMPOSSIBLE = 1e12
+"""Deviance of a covariance that rounding has made singular: finite, so that a search steps back from it."""
 
 
 class TwoRaterLikelihood:
@@ -52,6 +54,8 @@ class TwoRaterLikelihood:
         """
         c = covariances[self.parts[-1]]
         det = c[0, 0] * c[1, 1] - c[0, 1] ** 2
+        if np.real(det) <= 0:
+            return IMPOSSIBLE, np.full(2, np.nan)
         p11, p12, p22 = c[1, 1] / det, -c[0, 1] / det, c[0, 0] / det
         a, b = 1 / c[0, 0], 1 / c[1, 1]
         log_det = self.totals[0] * np.log(det) - self.totals[1] * np.log(a) - self.totals[2] * np.log(b)

@@ -77,6 +77,14 @@ def collapse(sums: NestedSums) -> NestedSums:
     return NestedSums(sums.n, sums.products, into, sizes, np.zeros(n_outer, dtype=int), 0)
 
 
+def rss_within(sums: NestedSums) -> float:
+    """Residual sum of squares when every cluster has an intercept of its own; 0 when rounding is all that is left."""
+    within = sums.products - sums.sums.T @ (sums.sums / sums.sizes[:, None])
+    inverse = np.linalg.pinv(within[:-1, :-1], rcond=1e-10, hermitian=True)
+    rest = float(within[-1, -1] - within[-1, :-1] @ inverse @ within[:-1, -1])
+    return rest if rest > 1e-12 * float(sums.products[-1, -1]) else 0.0
+
+
 def at(sums: NestedSums, ratios: np.ndarray) -> Point:
     """The likelihood's parts at ``ratios`` (q,) of the variances of clusters (and outer ones) to the residual one."""
     shrink = 1.0 / (1.0 + sums.sizes * ratios[0])
@@ -117,10 +125,16 @@ def gradient(sums: NestedSums, point: Point, reml: bool) -> np.ndarray:
 
 
 def maximise(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
-    """The ratios of the largest likelihood, and whether the search converged; 0 is a possible answer."""
-    if sums.n_ratios == 1:
-        return _maximise_one(sums, reml), True
-    return _maximise_two(sums, reml)
+    """The ratios of the largest likelihood, and whether the search converged; 0 is a possible answer.
+
+    A likelihood without a maximum (a few rows that a large ratio fits exactly) ends at 0, not converged.
+    """
+    try:
+        if sums.n_ratios == 1:
+            return _maximise_one(sums, reml), True
+        return _maximise_two(sums, reml)
+    except np.linalg.LinAlgError:
+        return np.zeros(sums.n_ratios), False
 
 
 def _maximise_one(sums: NestedSums, reml: bool) -> np.ndarray:
