@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from flows.status import Status
     from flows.steps import Ended
 
-_out = Console(highlight=False, soft_wrap=True)
+# Piped output is for other programs and for reading later; it has no window whose width it must fit.
+_PIPED_WIDTH = 240
+_out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 _SHOWN_RESULTS = 40
 
