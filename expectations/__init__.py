@@ -7,12 +7,14 @@
 from expectations.checks import CheckSettingsError, load_checks
 from expectations.dbt_results import from_dbt_run_results
 from expectations.outcome import RESULT_COLUMNS, CheckOutcome
+from expectations.reference import checks_reference
 from expectations.runner import judge
 
 __all__ = [
     "RESULT_COLUMNS",
     "CheckOutcome",
     "CheckSettingsError",
+    "checks_reference",
     "from_dbt_run_results",
     "judge",
     "load_checks",

@@ -21,6 +21,7 @@ import duckdb
 import numpy as np
 
 from flows.codebook import load_codebook
+from flows.landing.schema import codebook_frames
 from tests.integration.raw_schema import create_raw_tables
 
 TODAY = dt.date(2024, 7, 1)
@@ -133,115 +134,122 @@ def _south() -> list[Delivery]:
     ]
 
 
-def make_landing(path: Path, changed: Sequence[str] | None = None) -> None:
-    """Write landing.duckdb; ``changed`` sites are to be built (all of them by default)."""
+def make_landing(path: Path) -> None:
+    """Write landing.duckdb with every site to be built."""
     with duckdb.connect(str(path)) as connection:
         create_raw_tables(connection)
-        _codebook(connection)
-        _configuration(connection, changed)
+        for table, frame in codebook_frames(load_codebook()).items():
+            columns = ", ".join(frame.columns)
+            connection.execute(f"insert into raw.{table} ({columns}) select {columns} from frame")
+        _configuration(connection)
         rules = _rules(connection)
+        known: set[tuple[str, str, str]] = set()
         for number, delivery in enumerate(deliveries(), start=1):
-            _write(connection, number, delivery, rules)
+            _write(connection, number, delivery)
+            _layout(connection, number, delivery, rules)
+            _pseudonyms(connection, delivery, known)
 
 
-def _codebook(connection: duckdb.DuckDBPyConnection) -> None:
-    for table, frame in load_codebook().frames().items():
-        if table == "instruments" and "step" not in frame:
-            frame = frame.assign(step=1.0)
-        if table == "scales" and "scale_number" not in frame:
-            frame = frame.assign(scale_number=frame.groupby("instrument_id").cumcount() + 1)
-        connection.register("frame", frame)
-        columns = ", ".join(frame.columns)
-        connection.execute(f"insert into raw.codebook_{table} ({columns}) select {columns} from frame")
-        connection.unregister("frame")
+def _add(connection: duckdb.DuckDBPyConnection, table: str, **values: object) -> None:
+    """Insert one row by column name; columns not named are null."""
+    places = ", ".join("?" * len(values))
+    connection.execute(f"insert into raw.{table} ({', '.join(values)}) values ({places})", list(values.values()))
 
 
-def _configuration(connection: duckdb.DuckDBPyConnection, changed: Sequence[str] | None) -> None:
-    connection.execute("""
-        insert into raw.study_settings values ('study_id', 'traps'), ('min_share_answered', '0.8'),
-            ('refresh_id', 'r1'), ('today', '2024-07-01'), ('pairing_max_days', '')""")
-    connection.execute("""
-        insert into raw.sites values
-            ('north', 'North', 30, '2024-06-30', 31, 10), ('east', 'East', 80, '2024-06-30', 31, 6),
-            ('south', 'South', null, null, 31, null), ('west', 'West', 20, '2024-12-31', 31, null)""")
-    connection.execute("""
-        insert into raw.site_instruments values ('north', 'wai_s', 'client'), ('north', 'wai_s', 'therapist'),
-            ('north', 'haq_i', 'client'), ('north', 'global_rating', 'client'), ('east', 'wai_s', 'client'),
-            ('east', 'wai_s', 'therapist'), ('east', 'haq_i', 'client'), ('south', 'calpas', 'client'),
-            ('south', 'wai_s', 'client'), ('south', 'global_rating', 'client'), ('west', 'wai_s', 'client')""")
-    connection.execute("insert into raw.sessions values ('s05', 1, 'Session 5', 3, 7, 5, null, null)")
-    sites = list(changed) if changed is not None else ["north", "east", "south", "west"]
-    connection.executemany("insert into raw.changed_sites values (?)", [[site] for site in sites])
-    connection.execute("insert into raw.site_states select site_id, 'x' from raw.sites")
-    connection.execute("""
-        insert into raw.landing_problems values
-            ('r0', 'north', 'old.csv', null, null, 'zero_bytes', 'The file is empty.', 'Deliver it again.', 'critical',
-                '2024-06-01'),
-            ('r1', 'east', 'wai.csv', 3, null, 'short_row', 'The row is short.', 'Look at the row.', 'warning',
-                '2024-07-01')""")
+def _configuration(connection: duckdb.DuckDBPyConnection) -> None:
+    settings = {"study_id": "traps", "min_share_answered": "0.8", "refresh_id": "r1", "today": TODAY.isoformat()}
+    for setting, value in settings.items():
+        _add(connection, "study_settings", setting=setting, value=value)
+    due, later = dt.date(2024, 6, 30), dt.date(2024, 12, 31)
+    for site_id, expected, by, limit in (
+        ("north", 30, due, 10),
+        ("east", 80, due, 6),
+        ("south", None, None, None),
+        ("west", 20, later, None),
+    ):
+        _add(
+            connection, "sites", site_id=site_id, name=site_id.title(), expected_clients=expected, expected_by=by,
+            expected_every_days=31, max_clients_per_therapist=limit,
+        )  # fmt: skip
+        _add(connection, "changed_sites", site_id=site_id)
+        _add(connection, "site_states", site_id=site_id, fingerprint="x")
+    for declared in (
+        "north wai_s client", "north wai_s therapist", "north haq_i client", "north global_rating client",
+        "east wai_s client", "east wai_s therapist", "east haq_i client",
+        "south calpas client", "south wai_s client", "south global_rating client", "west wai_s client",
+    ):  # fmt: skip
+        site_id, instrument_id, rater = declared.split()
+        _add(connection, "site_instruments", site_id=site_id, instrument_id=instrument_id, rater=rater)
+    _add(
+        connection, "sessions", session_id="s05", session_order=1, label="Session 5", from_number=3, to_number=7,
+        target_number=5,
+    )  # fmt: skip
+    _problem(connection, "r0", "north", "zero_bytes", "critical")
+    _problem(connection, "r1", "east", "short_row", "warning")
+
+
+def _problem(connection: duckdb.DuckDBPyConnection, refresh_id: str, site_id: str, problem: str, severity: str) -> None:
+    _add(
+        connection, "landing_problems", refresh_id=refresh_id, site_id=site_id, file_name="wai.csv", problem=problem,
+        message="Something is wrong.", action="Look at the file.", severity=severity, noted_at=dt.datetime(2024, 7, 1),
+    )  # fmt: skip
 
 
 def _rules(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     rules = {}
     for number, instrument in enumerate(INSTRUMENTS, start=1):
-        connection.execute(
-            "insert into raw.layout_rules select ?, instrument_id, 0, '.', min_value, max_value, step, false, false"
-            " from raw.codebook_instruments where instrument_id = ?",
-            [number, instrument],
-        )
+        found = load_codebook().instruments[instrument]
+        _add(
+            connection, "layout_rules", rule_id=number, instrument_id=instrument, shift=0, decimal_mark=".",
+            min_value=found.min_value, max_value=found.max_value, step=1, case_sensitive=False, labels_only=False,
+        )  # fmt: skip
         rules[instrument] = number
     return rules
 
 
-def _write(connection: duckdb.DuckDBPyConnection, number: int, delivery: Delivery, rules: dict[str, int]) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, number: int, delivery: Delivery) -> None:
     rows = [record.cells() for record in delivery.records]
     width = max(len(row) for row in rows)
     content = delivery.content or f"{delivery.site_id} {delivery.file_spec} {number}"
-    connection.execute(
-        "insert into raw.deliveries values (?, ?, ?, ?, ?, 0, 'csv', ?, ?, ?, ?, '2024-07-01', 'r1', '{}')",
-        [
-            number, delivery.site_id, delivery.file_spec, f"{delivery.file_spec}_{number}.csv",
-            sha256(content.encode()).hexdigest(), len(rows), width, sum(map(len, rows)), delivery.delivered_on,
-        ],
+    _add(
+        connection, "deliveries", delivery_number=number, site_id=delivery.site_id, file_spec=delivery.file_spec,
+        file_name=f"{delivery.file_spec}_{number}.csv", content_hash=sha256(content.encode()).hexdigest(),
+        format="csv", n_rows=len(rows), n_columns=width, n_cells=sum(map(len, rows)),
+        delivered_on=delivery.delivered_on, landed_at=dt.datetime(2024, 7, 1), refresh_id="r1",
     )  # fmt: skip
-    connection.executemany(
-        "insert into raw.records values (?, ?, ?)", [[number, line, row] for line, row in enumerate(rows, start=2)]
-    )
-    _pseudonyms(connection, delivery)
-    items = list(range(len(KEYS) + 1, width + 1))
+    for line, row in enumerate(rows, start=2):
+        _add(connection, "records", delivery_number=number, row_number=line, cells=row)
     for column in range(1, width + 1):
-        is_item = column > len(KEYS)
-        role = "unmapped" if delivery.instrument is None else "item" if is_item else KEYS[column - 1]
-        connection.execute(
-            "insert into raw.layout_columns values (?, ?, ?, ?, null, ?, ?, null)",
-            [
-                number, column, f"c{column}", role,
-                delivery.instrument if is_item else None,
-                column - len(KEYS) if is_item and delivery.instrument else None,
-            ],
+        is_item, is_mapped = column > len(KEYS), delivery.instrument is not None
+        role = "unmapped" if not is_mapped else "item" if is_item else KEYS[column - 1]
+        name = f"c{column}"
+        _add(
+            connection, "layout_columns", delivery_number=number, column_number=column, column_name=name, role=role,
+            instrument_id=delivery.instrument if is_item else None,
+            item_number=column - len(KEYS) if is_item and is_mapped else None,
         )  # fmt: skip
-        connection.execute(
-            "insert into raw.delivery_columns values (?, ?, ?, null, null)", [number, column, f"c{column}"]
-        )
+        _add(connection, "delivery_columns", delivery_number=number, column_number=column, column_name=name)
+
+
+def _layout(connection: duckdb.DuckDBPyConnection, number: int, delivery: Delivery, rules: dict[str, int]) -> None:
     if delivery.instrument is None:
         return
-    has_session = delivery.phase == "therapy"
-    connection.execute(
-        "insert into raw.layout_blocks values (?, ?, ?, ?, 'block', ?, 'wide', ?, 'as_administered', null, 3, 1, 2,"
-        " null, null, ?, 5, 'iso', null, null, null, null, ?, '.', 0, ?, ?)",
-        [
-            number, number, delivery.site_id, delivery.file_spec, delivery.instrument, delivery.phase,
-            4 if has_session else None, items, delivery.is_current, number,
-        ],
+    width = max(len(record.cells()) for record in delivery.records)
+    items = list(range(len(KEYS) + 1, width + 1))
+    _add(
+        connection, "layout_blocks", block_id=number, delivery_number=number, site_id=delivery.site_id,
+        file_spec=delivery.file_spec, block_name="block", instrument_id=delivery.instrument, shape="wide",
+        phase=delivery.phase, orientation="as_administered", rater_column=3, client_column=1, therapist_column=2,
+        session_column=4 if delivery.phase == "therapy" else None, date_column=5, date_format="iso",
+        bound_columns=items, decimal_mark=".", shift=0, is_current=delivery.is_current, delivery_rank=number,
     )  # fmt: skip
-    connection.executemany(
-        "insert into raw.layout_bindings values (?, ?, ?, null, ?)",
-        [[number, column, item, rules[delivery.instrument]] for item, column in enumerate(items, start=1)],
-    )
-    connection.executemany(
-        "insert into raw.layout_value_maps values (?, 'rater', ?, ?)",
-        [[number, rater, rater] for rater in ("client", "therapist")],
-    )
+    for item, column in enumerate(items, start=1):
+        _add(
+            connection, "layout_bindings", block_id=number, column_number=column, item_number=item,
+            rule_id=rules[delivery.instrument],
+        )  # fmt: skip
+    for rater in ("client", "therapist"):
+        _add(connection, "layout_value_maps", block_id=number, role="rater", raw_value=rater, mapped=rater)
 
 
 def pseudonym(site_id: str, kind: str, local_id: str) -> str:
@@ -250,10 +258,15 @@ def pseudonym(site_id: str, kind: str, local_id: str) -> str:
     return prefix + sha256(f"{site_id} {kind} {local_id}".encode()).hexdigest()[:16]
 
 
-def _pseudonyms(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
-    for record in delivery.records:
-        for kind, local_id in (("client", record.client), ("therapist", record.therapist)):
-            connection.execute(
-                "insert or ignore into raw.pseudonyms values (?, ?, ?, ?)",
-                [delivery.site_id, kind, local_id, pseudonym(delivery.site_id, kind, local_id)],
-            )
+def _pseudonyms(connection: duckdb.DuckDBPyConnection, delivery: Delivery, known: set[tuple[str, str, str]]) -> None:
+    found = {
+        (delivery.site_id, kind, local_id)
+        for record in delivery.records
+        for kind, local_id in (("client", record.client), ("therapist", record.therapist))
+    }
+    for site_id, kind, local_id in sorted(found - known):
+        _add(
+            connection, "pseudonyms", site_id=site_id, kind=kind, local_id=local_id,
+            pseudonym=pseudonym(site_id, kind, local_id),
+        )  # fmt: skip
+    known |= found

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +14,9 @@ import pandas as pd
 import pytest
 
 from expectations import CheckOutcome, from_dbt_run_results, judge, load_checks
+from tests.integration.dbt_runs import run_dbt
 from tests.integration.quality_study import deliveries, make_landing, pseudonym
 
-ROOT = Path(__file__).resolve().parents[2]
-PROJECT = ROOT / "dbt_project"
 EMPTY_TABLES = {
     "meta": {"refreshes", "site_states", "changes", "data_dictionary"},
     "results": {
@@ -31,31 +28,16 @@ EMPTY_TABLES = {
 }  # fmt: skip
 
 
-def run_dbt(folder: Path, *arguments: str) -> None:
-    """dbt on the project with the study's files in ``folder``; fails with what dbt said."""
-    (folder / "next").mkdir(exist_ok=True)
-    environment = {
-        **os.environ,
-        "ALLIANCE_BUILD": str(folder / "build.duckdb"),
-        "ALLIANCE_LANDING": str(folder / "landing.duckdb"),
-        "ALLIANCE_NEXT": str(folder / "next" / "alliance.duckdb"),
-        "ALLIANCE_MEMORY_LIMIT": "1GB",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "DO_NOT_TRACK": "1",
-    }
-    command = [
-        sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", "--log-level-file", "none",
-        *arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT),
-        "--target-path", str(folder / "target"), "--log-path", str(folder / "logs"),
-    ]  # fmt: skip
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-6000:]
-
-
 def query(folder: Path, sql: str) -> pd.DataFrame:
     """What the warehouse being built answers."""
-    with duckdb.connect(str(folder / "next" / "alliance.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(folder / "alliance.duckdb"), read_only=True) as connection:
         return connection.execute(sql).df()
+
+
+def run_results(done: subprocess.CompletedProcess[str]) -> str:
+    """What dbt wrote about a run."""
+    target = done.args[done.args.index("--target-path") + 1]
+    return (Path(target) / "run_results.json").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +45,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study, built whole."""
     folder = tmp_path_factory.mktemp("traps")
     make_landing(folder / "landing.duckdb")
-    run_dbt(folder, "build", "--exclude", "path:seeds", "--exclude-resource-type", "unit_test")
+    done = run_dbt(folder, "build", "--exclude", "path:seeds", "--exclude-resource-type", "unit_test")
+    (folder / "run_results.json").write_text(run_results(done))
     return folder
 
 
@@ -216,10 +199,30 @@ def test_tables_that_python_fills_are_there_empty_and_described(study: Path) -> 
 
 
 def test_dbts_own_tests_become_results(study: Path) -> None:
-    text = (study / "target" / "run_results.json").read_text()
+    text = (study / "run_results.json").read_text()
     checks, results = from_dbt_run_results(text, refresh_id="r1", checked_at=dt.datetime(2024, 7, 1))
     assert len(results) == len(checks) > 0
     assert set(results["status"]) <= {"pass", "warn"}
+
+
+def test_checks_and_results_fit_the_tables_they_are_for(study: Path, outcome: CheckOutcome, tmp_path: Path) -> None:
+    copy = tmp_path / "alliance.duckdb"
+    copy.write_bytes((study / "alliance.duckdb").read_bytes())
+    dbt_checks, dbt_results = from_dbt_run_results(
+        (study / "run_results.json").read_text(), refresh_id="r1", checked_at=dt.datetime(2024, 7, 1)
+    )
+    checks = pd.concat([load_checks(), dbt_checks])
+    results = outcome.with_results(dbt_results).results
+    with duckdb.connect(str(copy)) as connection:
+        connection.register("new_checks", checks)
+        connection.register("new_results", results)
+        connection.execute("insert into quality.checks by name from new_checks")
+        connection.execute("insert into quality.check_results by name from new_results")
+        found = connection.execute(
+            "select count(*), count(checks.check_id), count(distinct tool) from quality.check_results as results"
+            " left join quality.checks as checks on results.check_id = checks.check_id"
+        ).fetchone()
+    assert found == (len(results), len(results), 3)
 
 
 def test_a_refresh_of_one_site_leaves_the_others_measures_as_they_were(study: Path) -> None:
@@ -233,9 +236,9 @@ def test_a_refresh_of_one_site_leaves_the_others_measures_as_they_were(study: Pa
 
 
 def test_the_decisions_hold_in_dbts_unit_tests(study: Path) -> None:
-    run_dbt(
+    done = run_dbt(
         study, "test", "--select", "test_type:unit,path:models/marts/quality",
         "test_type:unit,path:models/intermediate/quality",
     )  # fmt: skip
-    results = json.loads((study / "target" / "run_results.json").read_text())["results"]
+    results = json.loads(run_results(done))["results"]
     assert len(results) >= 10

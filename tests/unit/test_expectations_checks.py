@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from expectations import RESULT_COLUMNS, CheckOutcome, CheckSettingsError, from_dbt_run_results, load_checks
+from expectations import (
+    RESULT_COLUMNS,
+    CheckOutcome,
+    CheckSettingsError,
+    checks_reference,
+    from_dbt_run_results,
+    load_checks,
+)
 from expectations.checks import CHECK_COLUMNS, DIRECTIONS, SEVERITIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,3 +127,11 @@ def test_expectations_import_nothing_of_flows() -> None:
             if isinstance(node, ast.ImportFrom):
                 names.append(node.module or "")
             assert not [name for name in names if name.split(".")[0] in ("flows", "analysis", "report")], path
+
+
+def test_the_reference_page_has_every_check_with_its_threshold() -> None:
+    page = checks_reference()
+    for check in load_checks().itertuples():
+        assert page.count(f"### `{check.check_id}`\n") == 1
+        assert check.threshold_reason in page
+    assert "measure is at most 0.05, judged from a denominator of 20 on, for each instrument." in page
