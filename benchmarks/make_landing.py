@@ -15,12 +15,12 @@ from pathlib import Path
 
 import duckdb
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "integration")]
-
-from raw_schema import create_raw_tables  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from flows.codebook import load_codebook  # noqa: E402
+from flows.landing.records import SEPARATOR  # noqa: E402
+from flows.landing.schema import LASTING, RECORDS_VIEW, codebook_frames  # noqa: E402
+from tests.integration.raw_schema import create_raw_tables  # noqa: E402
 
 INSTRUMENTS = ("wai_s", "haq_i", "calpas")
 KEY_COLUMNS = ("client", "therapist", "rater", "session", "date")
@@ -30,14 +30,10 @@ DYADS_PER_THERAPIST = 8
 
 def insert_codebook(connection: duckdb.DuckDBPyConnection) -> None:
     """Fills raw.codebook_* with the shipped codebook, by column name."""
-    for table, frame in load_codebook().frames().items():
-        if table == "instruments" and "step" not in frame:
-            frame = frame.assign(step=1.0)
-        if table == "scales" and "scale_number" not in frame:
-            frame = frame.assign(scale_number=frame.groupby("instrument_id").cumcount() + 1)
+    for table, frame in codebook_frames(load_codebook()).items():
         connection.register("frame", frame)
         columns = ", ".join(frame.columns)
-        connection.execute(f"INSERT INTO raw.codebook_{table} ({columns}) SELECT {columns} FROM frame")
+        connection.execute(f"INSERT INTO raw.{table} ({columns}) SELECT {columns} FROM frame")
         connection.unregister("frame")
 
 
@@ -49,12 +45,16 @@ def insert_configuration(connection: duckdb.DuckDBPyConnection, n_sites: int) ->
             ('code_version', 'benchmark'), ('today', '2024-07-01'), ('pairing_max_days', '14')""")
     connection.execute(
         "INSERT INTO raw.sites SELECT 'site_' || lpad(range::VARCHAR, 2, '0'), 'Site ' || range, NULL, NULL, NULL, NULL"
-        " FROM range(1, ? + 1)", [n_sites])
+        " FROM range(1, ? + 1)",
+        [n_sites],
+    )
     connection.execute("INSERT INTO raw.changed_sites SELECT site_id FROM raw.sites")
     connection.execute("INSERT INTO raw.site_states SELECT site_id, 'x' FROM raw.sites")
     connection.execute(
         "INSERT INTO raw.site_instruments SELECT site_id, i, r FROM raw.sites, unnest(?) t(i),"
-        " unnest(['client', 'therapist']) u(r)", [list(INSTRUMENTS)])
+        " unnest(['client', 'therapist']) u(r)",
+        [list(INSTRUMENTS)],
+    )
     connection.execute("""
         INSERT INTO raw.sessions VALUES ('early', 1, 'Session 3', 2, 4, 3, NULL, NULL),
             ('s05', 2, 'Session 5', 5, 8, 5, NULL, NULL), ('late', 3, 'Session 12', 9, 14, 12, NULL, NULL),
@@ -68,7 +68,9 @@ def insert_layout(connection: duckdb.DuckDBPyConnection, n_sites: int) -> int:
     for rule, instrument in enumerate(INSTRUMENTS, start=1):
         connection.execute(
             "INSERT INTO raw.layout_rules SELECT ?, instrument_id, 0, '.', min_value, max_value, step, FALSE, FALSE"
-            " FROM raw.codebook_instruments WHERE instrument_id = ?", [rule, instrument])
+            " FROM raw.codebook_instruments WHERE instrument_id = ?",
+            [rule, instrument],
+        )
         connection.execute("INSERT INTO raw.layout_missing VALUES (?, 'n/a', 'no answer')", [rule])
     for site in range(1, n_sites + 1):
         first = len(KEY_COLUMNS) + 1
@@ -76,15 +78,19 @@ def insert_layout(connection: duckdb.DuckDBPyConnection, n_sites: int) -> int:
             block, columns = (site - 1) * 3 + offset + 1, list(range(first, first + counts[instrument]))
             first += counts[instrument]
             connection.execute(
-                "INSERT INTO raw.layout_blocks SELECT ?, ?, 'site_' || lpad(?::VARCHAR, 2, '0'), 'ratings', ?, ?, 'wide',"
-                " 'therapy', 'as_administered', NULL, 3, 1, 2, NULL, NULL, 4, 5, 'iso', NULL, NULL, NULL, NULL, ?, '.',"
-                " 0, TRUE, ?", [block, site, site, instrument, instrument, columns, site])
+                "INSERT INTO raw.layout_blocks SELECT ?, ?, 'site_' || lpad(?::VARCHAR, 2, '0'), 'ratings', ?, ?,"
+                " 'wide', 'therapy', 'as_administered', NULL, 3, 1, 2, NULL, NULL, 4, 5, 'iso', NULL, NULL, NULL, NULL,"
+                " ?, '.', 0, TRUE, ?",
+                [block, site, site, instrument, instrument, columns, site],
+            )
             connection.executemany(
                 "INSERT INTO raw.layout_bindings VALUES (?, ?, ?, NULL, ?)",
-                [[block, column, number, offset + 1] for number, column in enumerate(columns, start=1)])
+                [[block, column, number, offset + 1] for number, column in enumerate(columns, start=1)],
+            )
             connection.execute(
                 "INSERT INTO raw.layout_value_maps VALUES (?, 'rater', 'c', 'client'), (?, 'rater', 't', 'therapist')",
-                [block, block])
+                [block, block],
+            )
     connection.execute("""
         INSERT INTO raw.layout_columns
         SELECT delivery_number, column_number, instrument_id || item_number, 'item', block_name, instrument_id,
@@ -92,27 +98,34 @@ def insert_layout(connection: duckdb.DuckDBPyConnection, n_sites: int) -> int:
         FROM raw.layout_bindings JOIN raw.layout_blocks USING (block_id)""")
     connection.execute(
         "INSERT INTO raw.layout_columns SELECT s, k, name, name, NULL, NULL, NULL, NULL FROM range(1, ? + 1) a(s),"
-        " (SELECT unnest(?) AS name, generate_subscripts(?, 1) AS k)", [n_sites, list(KEY_COLUMNS), list(KEY_COLUMNS)])
+        " (SELECT unnest(?) AS name, generate_subscripts(?, 1) AS k)",
+        [n_sites, list(KEY_COLUMNS), list(KEY_COLUMNS)],
+    )
     connection.execute(
         "INSERT INTO raw.delivery_columns SELECT delivery_number, column_number, column_name, NULL, NULL"
-        " FROM raw.layout_columns")
+        " FROM raw.layout_columns"
+    )
     return n_columns
 
 
 def insert_records(connection: duckdb.DuckDBPyConnection, n_sites: int, n_records: int, n_columns: int) -> None:
     """Fills records and pseudonyms site by site; the answers follow from a hash and so are the same in every run."""
     n_items = n_columns - len(KEY_COLUMNS)
+    connection.execute("DROP TABLE raw.records")
+    connection.execute(f"CREATE TABLE raw.stored_records ({LASTING['stored_records']})")
+    connection.execute(RECORDS_VIEW)
     for site in range(1, n_sites + 1):
         connection.execute(f"""
-            INSERT INTO raw.records
-            SELECT {site}, r + 2, list_concat(
+            INSERT INTO raw.stored_records
+            SELECT {site}, r + 2, array_to_string(list_concat(
                 ['c' || dyad, 't' || (dyad // {DYADS_PER_THERAPIST}), if(r % 2 = 0, 'C', 'T'),
                  (ARRAY['3', '5', '12', 'last'])[s + 1],
                  ((DATE '2023-01-01' + ((dyad % 200) + 30 * s)::INTEGER)::DATE)::VARCHAR],
                 list_transform(range(1, {n_items} + 1), lambda i: CASE
                     WHEN hash(r, i, {site}) % 50 = 0 THEN ''
                     WHEN hash(i, r, {site}) % 1000 = 0 THEN '9'
-                    ELSE (1 + hash(dyad, i, r % 2, s) % if(i BETWEEN 13 AND 23, 6, 7))::VARCHAR END))
+                    ELSE (1 + hash({site}, dyad, i, r % 2, s) % if(i BETWEEN 13 AND 23, 6, 7))::VARCHAR END)),
+                chr({ord(SEPARATOR)})), NULL
             FROM (SELECT range AS r, range // {2 * SESSIONS_PER_DYAD} AS dyad, (range // 2) % {SESSIONS_PER_DYAD} AS s
                   FROM range({n_records}))""")
         connection.execute(f"""

@@ -153,13 +153,14 @@ def _write_delivery(connection: duckdb.DuckDBPyConnection, number: int, delivery
     n_cells = sum(len(record) for record in delivery.records)
     _insert(
         connection, "deliveries", delivery_number=number, site_id=delivery.site_id, file_spec=delivery.file_spec,
-        file_name=f"{delivery.file_spec}_{number}.csv", content_hash=_content_hash(delivery, number), size_bytes=n_cells,
+        file_name=f"{delivery.file_spec}_{number}.csv", content_hash=_content_hash(delivery, number),
+        size_bytes=n_cells,
         format="csv", n_rows=len(delivery.records), n_columns=len(delivery.columns), n_cells=n_cells,
         landed_at="2024-07-01", refresh_id="r1", reader_settings=json.dumps({}),
     )  # fmt: skip
     for row, record in enumerate(delivery.records, start=2):
         _insert(connection, "records", delivery_number=number, row_number=row, cells=list(record))
-    roles: dict[str, str] = {name: "free_text" for name in delivery.free_text}
+    roles: dict[str, str] = dict.fromkeys(delivery.free_text, "free_text")
     for block in delivery.blocks:
         if "item_code" not in block.keys:
             roles.update({name: "score" if isinstance(to, str) else "item" for name, to in block.bound.items()})
@@ -193,7 +194,12 @@ def _write_pseudonyms(connection: duckdb.DuckDBPyConnection, delivery: Delivery,
 
 
 def _write_block(
-    connection: duckdb.DuckDBPyConnection, block_id: int, number: int, delivery: Delivery, block: Block, is_current: bool
+    connection: duckdb.DuckDBPyConnection,
+    block_id: int,
+    number: int,
+    delivery: Delivery,
+    block: Block,
+    is_current: bool,
 ) -> None:
     place = {role: delivery.columns.index(name) + 1 for role, name in block.keys.items()}
     is_long = "item_code" in block.keys
@@ -208,7 +214,7 @@ def _write_block(
     )  # fmt: skip
     for name, target in block.bound.items():
         rule_id = block_id * 10 + (1 if isinstance(target, str) else 0)
-        held = {"item_number": None, "scale_id": target} if isinstance(target, str) else {"item_number": target}
+        held: dict[str, int | str] = {"scale_id" if isinstance(target, str) else "item_number": target}
         if is_long:
             _insert(connection, "layout_item_codes", block_id=block_id, item_code=name, rule_id=rule_id, **held)
         else:
