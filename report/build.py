@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from report import arrivals, cells, changes, checks, instruments, missing, refresh
+from report import (
+    analyses,
+    arrivals,
+    cells,
+    changes,
+    checks,
+    components,
+    instruments,
+    missing,
+    outcome,
+    refresh,
+    two_views,
+)
 from report.page import Head, render
 from report.warehouse import Warehouse
 
@@ -33,6 +45,7 @@ def build_report(database: Path, folder: Path, *, memory_limit: str = "1GB", thr
     """
     with Warehouse(database, memory_limit=memory_limit, threads=threads) as warehouse:
         made = refresh.read_refresh(warehouse)
+        registry = analyses.read_registry(warehouse)
         sections = (
             refresh.section(warehouse, made),
             arrivals.section(warehouse),
@@ -43,6 +56,10 @@ def build_report(database: Path, folder: Path, *, memory_limit: str = "1GB", thr
             cells.rejected_section(warehouse),
             missing.section(warehouse),
             instruments.section(warehouse),
+            components.section(warehouse, registry),
+            outcome.section(warehouse, registry),
+            two_views.section(warehouse, registry),
+            analyses.section(registry),
         )
     head = Head(
         title=made.title,

@@ -7,7 +7,7 @@ import altair as alt
 from report import words
 from report.content import Block, Cell, Figure, Section, Table, Text, foldable, table
 from report.refresh import accounted
-from report.svg import BLUE, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, figure, values
+from report.svg import BLUE, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, figure, rows_named
 from report.warehouse import Row, Warehouse
 
 MOST_SITES_IN_A_FIGURE = 20
@@ -86,7 +86,7 @@ def _accounts_figure(accounts: list[Row], n_cells: int) -> Figure:
     present = [name for name in CLASSES if any(row[name] for row in shown)]
     scale = alt.Scale(domain=[words.plain(name) for name in present], range=[CLASSES[name] for name in present])
     chart = (
-        alt.Chart(values(rows))
+        alt.Chart(rows_named())
         .mark_bar(stroke=INK, strokeWidth=0.4)
         .encode(
             x=alt.X(
@@ -109,6 +109,7 @@ def _accounts_figure(accounts: list[Row], n_cells: int) -> Figure:
     return figure(
         "figure-cells",
         chart,
+        {"rows": rows},
         title="What became of the delivered cells, by site",
         description=f"Stacked bars of {len(shown)} sites. The smallest share accepted is "
         f"{words.share(worst['accepted'], worst['n_cells'])} at {worst['site_id']}.",

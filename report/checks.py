@@ -97,7 +97,8 @@ def _check(rows: list[Row]) -> Fold:
             f"Keys are numbers and pseudonyms of the warehouse, never a site's own.{more}",
         )
     )
-    return Fold(f"{first['name'] or words.plain(first['check_id'])} ({_places(first['of_this_check'])})", tuple(blocks))
+    name = (first["name"] or words.plain(first["check_id"])).rstrip(".")
+    return Fold(f"{name}: {_places(first['of_this_check'])}", tuple(blocks))
 
 
 def _places(n: int) -> str:

@@ -86,11 +86,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks behind a summary, closed on the screen and open in print."""
+    """Blocks behind a summary, on the screen closed unless ``is_open``, in print always open."""
 
     block: ClassVar[str] = "fold"
     summary: str
     blocks: tuple[Block, ...]
+    is_open: bool = False
 
 
 Block: TypeAlias = Text | Heading | Table | Figure | Facts | Fold
@@ -117,4 +118,5 @@ def foldable(made: Table, limit: int = ROWS_IN_SIGHT) -> Table | Fold:
     """The table as it is, or behind its caption when it has more than ``limit`` rows."""
     if len(made.rows) <= limit:
         return made
-    return Fold(f"{made.caption} ({len(made.rows):,} rows)", (made,))
+    n = len(made.rows)
+    return Fold(f"{made.caption} ({n:,} {'row' if n == 1 else 'rows'})", (made,))

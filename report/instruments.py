@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from report import words
-from report.content import Block, Cell, Section, Text, Tone, table
+from report.content import Block, Cell, Section, Text, Tone, foldable, table
 from report.warehouse import Row, Warehouse
 
 _INSTRUMENTS = """
@@ -44,21 +44,12 @@ def section(warehouse: Warehouse) -> Section:
     blocks.append(
         table(
             "Instruments with forms in this warehouse",
-            [
-                "Instrument",
-                "Name",
-                "Version",
-                "Domain",
-                "Answers",
-                "Raters",
-                "Forms#",
-                "Sites#",
-                "Key",
-                "Source and note",
-            ],
+            ["Instrument", "Name and version", "Domain", "Answers", "Raters", "Forms#", "Sites#", "Scoring key"],
             [_row(row) for row in found],
         )
     )
+    sources = [(row["instrument_id"], row["source"] or words.NOTHING, row["note"] or "") for row in found]
+    blocks.append(foldable(table("Sources and notes", ["Instrument", "Source", "Note"], sources), limit=0))
     return Section("instruments", "Instruments in use", tuple(blocks))
 
 
@@ -67,13 +58,11 @@ def _row(row: Row) -> tuple[str | Cell, ...]:
     raters = sorted({row["first_rater"], row["last_rater"]} - {None})
     return (
         row["instrument_id"],
-        row["name"] or "",
-        row["version"] or "",
+        "; ".join(text for text in (row["name"], row["version"]) if text),
         row["domain"] or "",
         f"{row['min_value']:g} to {row['max_value']:g}" if row["min_value"] is not None else words.NOTHING,
         " and ".join(raters),
         words.count(row["forms"]),
         words.count(row["sites"]),
         Cell(status, tone),
-        " ".join(text for text in (f"{row['source']}." if row["source"] else "", row["note"]) if text),
     )

@@ -7,7 +7,7 @@ import altair as alt
 from report import words
 from report.cells import MOST_SITES_IN_A_FIGURE
 from report.content import Block, Figure, Section, Text, foldable, table
-from report.svg import INK, figure, values
+from report.svg import INK, figure, rows_named
 from report.warehouse import Row, Warehouse
 
 _MISSING = """
@@ -52,7 +52,7 @@ def _heat_map(rows: list[Row]) -> Figure:
     ]
     # The scale ends at 20 percent, where the check on missing answers begins to warn by default.
     scale = alt.Scale(domain=[0, 20], clamp=True, range=["#f7fbff", "#9ecae1", "#2171b5", "#08306b"], interpolate="rgb")
-    base = alt.Chart(values(cells)).encode(
+    base = alt.Chart(rows_named()).encode(
         x=alt.X("what:N", title="Instrument and rater", axis=alt.Axis(labelAngle=-45, orient="bottom")),
         y=alt.Y("site:N", title="Site"),
     )
@@ -72,6 +72,7 @@ def _heat_map(rows: list[Row]) -> Figure:
     return figure(
         "figure-missing",
         chart,
+        {"rows": cells},
         title="Missing answers by site, instrument and rater",
         description=f"A heat map. The highest rate is {100 * _share(highest):.1f} percent at {highest['site_id']}, "
         f"{highest['instrument_id']}, {highest['rater']}.",

@@ -27,12 +27,48 @@ ORANGE, VERMILION, PURPLE, GREY = "#E69F00", "#D55E00", "#CC79A7", "#A0A4A8"
 ET.register_namespace("", SVG)
 
 
-def values(rows: list[Row]) -> alt.InlineData:
-    """Rows as the data of a chart."""
-    return alt.InlineData(values=rows)
+AXIS = {
+    "labelColor": INK,
+    "titleColor": INK,
+    "domainColor": INK,
+    "tickColor": INK,
+    "gridColor": INK,
+    "gridOpacity": 0.15,
+    "domainOpacity": 0.5,
+    "tickOpacity": 0.5,
+    "labelFontSize": 12,
+    "titleFontSize": 12,
+    "titleFontWeight": "normal",
+    "labelLimit": 280,
+    "titleLimit": 520,
+    "maxExtent": 420,
+}
+LABELS = {
+    "labelColor": INK,
+    "titleColor": INK,
+    "labelFontSize": 12,
+    "titleFontSize": 12,
+    "titleFontWeight": "normal",
+    "labelLimit": 280,
+}
+STYLE = {
+    "background": "transparent",
+    "font": "Arial, sans-serif",
+    "aria": False,
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": AXIS,
+    "legend": LABELS,
+    "header": LABELS,
+}
 
 
-def figure(name: str, chart: Any, *, title: str, description: str, caption: str) -> Figure:
+def rows_named(name: str = "rows") -> alt.NamedData:
+    """A place for rows in a chart; :func:`figure` is given them by this name."""
+    return alt.NamedData(name)
+
+
+def figure(name: str, chart: Any, data: dict[str, list[Row]], *, title: str, description: str, caption: str) -> Figure:
     """The figure of a chart.
 
     Parameters
@@ -40,39 +76,15 @@ def figure(name: str, chart: Any, *, title: str, description: str, caption: str)
     name
         Unique on the page; ids inside the drawing begin with it.
     chart
-        An altair chart of any kind.
+        An altair chart of any kind on :func:`rows_named`.
+    data
+        The rows by name. They join the chart last, as altair copies and checks what a chart holds many times over.
     description
         What a reader who does not see the drawing needs to know.
     """
-    specification = _styled(chart).to_dict()
+    specification = chart.to_dict(validate=False) | {"config": STYLE, "datasets": data}
     drawn = vl_convert.vegalite_to_svg(specification)
     return Figure(title, Markup(_finished(drawn, name, title, description)), caption)
-
-
-def _styled(chart: Any) -> Any:
-    return (
-        chart.configure(background="transparent", font="sans-serif", aria=False, padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=INK,
-            titleColor=INK,
-            domainColor=INK,
-            tickColor=INK,
-            gridColor=INK,
-            gridOpacity=0.15,
-            domainOpacity=0.5,
-            tickOpacity=0.5,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            labelLimit=280,
-            titleLimit=520,
-        )
-        .configure_legend(
-            labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", labelLimit=280
-        )
-        .configure_header(labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=12, labelLimit=280)
-    )
 
 
 def _finished(drawn: str, name: str, title: str, description: str) -> str:
