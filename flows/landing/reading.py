@@ -254,10 +254,13 @@ def refuse_empty() -> FileRefused:
     return FileRefused("empty_file", "The file has no bytes.", "Export it again; the transfer may have been cut off.")
 
 
-def refuse_no_records() -> FileRefused:
-    """For a header without records. Not loaded: as a full export it would take every earlier answer away."""
+def refuse_no_records(*, blank: int = 0) -> FileRefused:
+    """For a header without records, or with ``blank`` records of blank cells only.
+
+    Not loaded: as a full export it would take every earlier answer away.
+    """
     return FileRefused(
         "no_records",
-        "The file has a header but no records.",
+        f"All cells of its {blank} records are blank." if blank else "The file has a header but no records.",
         "Check the export; deliver the file again with its records.",
     )

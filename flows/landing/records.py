@@ -45,6 +45,7 @@ class PackingSink:
         self._surely_short = self._limit // 4
         self._columns: tuple[DeliveredColumn, ...] = ()
         self._free_text: tuple[int, ...] = ()
+        self._has_contents = False
         self._cut = Listing(
             source,
             "cell_too_long",
@@ -64,6 +65,8 @@ class PackingSink:
             if place < len(cells):
                 cells[place] = ""
         packed = SEPARATOR.join(cells)
+        if not self._has_contents:
+            self._has_contents = any(cell.strip() for cell in cells)
         if len(packed) > self._surely_short:
             packed = SEPARATOR.join(self._without_long_cells(row_number, cells))
         if packed.count(SEPARATOR) == len(cells) - 1:
@@ -91,6 +94,9 @@ class PackingSink:
                 self.add(first_row_number + offset, list(cells))
             return
         self.flush()
+        if not self._has_contents:
+            trimmed = (pc.utf8_trim_whitespace(each) for each in arrays)
+            self._has_contents = any(pc.any(pc.not_equal(each, blank)).as_py() for each in trimmed)
         packed = arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, _SEPARATOR)
         numbers = pa.array(range(first_row_number, first_row_number + n), pa.int32())
         self._write(pa.table([numbers, packed, pa.nulls(n, BATCH.field("listed").type)], schema=BATCH))
@@ -107,6 +113,11 @@ class PackingSink:
         columns = [pa.array(self._numbers, pa.int32()), pa.array(self._packed, pa.large_string()), listed]
         self._write(pa.table(columns, schema=BATCH))
         self._reset()
+
+    @property
+    def has_contents(self) -> bool:
+        """Whether any cell taken so far, free text aside, is not blank."""
+        return self._has_contents
 
     def problems(self) -> list[Problem]:
         """Cells whose contents were too long to keep."""

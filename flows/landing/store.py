@@ -20,7 +20,7 @@ import pyarrow as pa
 from flows.database import attach, connect
 from flows.delivery_headers import DeliveredColumn, DeliveryHeader
 from flows.errors import LandingError
-from flows.landing.reading import Reading
+from flows.landing.reading import Reading, refuse_no_records
 from flows.landing.records import SEPARATOR, PackingSink
 from flows.landing.schema import LASTING, RECORDS_VIEW, REWRITTEN, columns_sql
 from flows.paths import StudyPaths
@@ -222,6 +222,8 @@ class LandingStore:
 
         Raises
         ------
+        FileRefused
+            The reader's, or no record holds anything.
         LandingError
             Fewer or more records were stored than the reader counted.
         """
@@ -249,6 +251,8 @@ class LandingStore:
                     f"{delivery.format} reader: {reading.n_rows} records counted, {stored} stored",
                     next_step="report this as a defect of the reader",
                 )
+            if not sink.has_contents:
+                raise refuse_no_records(blank=reading.n_rows)
             self._put_delivery(number, delivery, reading)
         return number, reading, sink.problems()
 

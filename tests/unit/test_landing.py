@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from flows.errors import LandingError
@@ -177,6 +179,25 @@ def test_a_bad_file_does_not_hold_up_the_others(tmp_path: Path) -> None:
             ("~$d.csv", "ignored_file", "r1"),
         ]
         assert store.con.execute("select count(*) from raw.records").fetchone() == (1,)
+
+
+def test_a_file_of_blank_cells_is_not_loaded(tmp_path: Path) -> None:
+    study = make_study(tmp_path, {"north": [file_settings(pattern="*.csv")]})
+    put(tmp_path, "blank.csv", "client,q1\n,\n \t,\u00a0\n")
+    put(tmp_path, "one.csv", "client,q1\n,\n,1\n")
+    with landed(study) as (result, store):
+        assert (result.new, result.n_refused) == ((1,), 1)
+        assert [(each.file_name, each.problem) for each in result.problems] == [("blank.csv", "no_records")]
+        assert [each.file_name for each in store.headers()] == ["one.csv"]
+        assert store.con.execute("select count(*) from raw.records").fetchone() == (2,)
+
+
+def test_a_typed_file_of_blank_cells_is_not_loaded(tmp_path: Path) -> None:
+    study = make_study(tmp_path, {"north": [file_settings("parquet")]})
+    nothing = pa.table({"client": pa.array([None, " "], pa.string()), "q1": pa.array([None, None], pa.int32())})
+    pq.write_table(nothing, tmp_path / "deliveries" / "north" / "a.parquet")
+    with landed(study) as (result, _):
+        assert [(each.file_name, each.problem) for each in result.problems] == [("a.parquet", "no_records")]
 
 
 def test_a_reader_that_breaks_says_nothing_of_the_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
