@@ -12,7 +12,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,12 @@ from flows.paths import StudyPaths
 
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# Greedy: a value may itself hold the quote that is around it (O'Brien).
+_SINGLE_QUOTED = re.compile(r"'.*'")
+_DOUBLE_QUOTED = re.compile(r"\"[^\"]*\"")
 _IDENTIFIER = re.compile(r"\"[a-z_][a-z0-9_.]*\"")
+# What dbt-duckdb takes as it stands: it puts paths into SQL unquoted, and reads them as URLs.
+_PLAIN_PATH = re.compile(r"[\w/ .,+@=~-]+")
 
 
 @dataclass(frozen=True)
@@ -59,16 +65,16 @@ def build(paths: StudyPaths, *, memory_limit: str, threads: int, progress: Calla
     paths.dbt_target_dir.mkdir(parents=True, exist_ok=True)
     results_file = paths.dbt_target_dir / "run_results.json"
     results_file.unlink(missing_ok=True)
-    command = _command(paths, ["build", "--exclude-resource-type", "unit_test", "--exclude", "path:seeds"])
-    process = subprocess.Popen(
-        command,
-        env=_environment(paths, memory_limit, threads),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    last_error = _follow(process, progress)
+    with plainly_named(paths) as named:
+        process = subprocess.Popen(
+            _command(named, ["build", "--exclude-resource-type", "unit_test", "--exclude", "path:seeds"]),
+            env=_environment(named, memory_limit, threads),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        last_error = _follow(process, progress)
     if not results_file.exists():
         raise BuildError(
             f"dbt did not start: {last_error or f'it ended with code {process.returncode}'}",
@@ -92,7 +98,22 @@ def without_values(message: str) -> str:
         return match.group(0) if _IDENTIFIER.fullmatch(match.group(0)) else "'...'"
 
     first = " ".join(line.strip() for line in message.splitlines() if line.strip())
-    return _QUOTED.sub(keep, first)[:400]
+    return _DOUBLE_QUOTED.sub(keep, _SINGLE_QUOTED.sub("'...'", first))[:400]
+
+
+@contextmanager
+def plainly_named(paths: StudyPaths) -> Iterator[StudyPaths]:
+    """The study by a path that dbt can take: its own, or a link to it where that holds quotes, ``#`` and the like.
+
+    A link of another name makes dbt parse its project anew each time, so it is used only where it must be.
+    """
+    if _PLAIN_PATH.fullmatch(str(paths.folder)):
+        yield paths
+        return
+    with tempfile.TemporaryDirectory(prefix="alliance-") as folder:
+        link = Path(folder) / "study"
+        link.symlink_to(paths.folder, target_is_directory=True)
+        yield StudyPaths(link)
 
 
 def _command(paths: StudyPaths, arguments: list[str]) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from flows.build import without_values
+from flows.build import plainly_named, without_values
+from flows.paths import StudyPaths
 
 
 @pytest.mark.parametrize(
@@ -14,9 +17,29 @@ from flows.build import without_values
         ('Constraint Error: Duplicate key "form_id: 12" violates', "Duplicate key '...' violates"),
         ('Catalog Error: Table "core.forms" does not exist', 'Table "core.forms" does not exist'),
         ("first line\n  second 'secret'\n", "first line second '...'"),
+        ("Could not convert string 'Anna O'Secret 12' to DOUBLE", "Could not convert string '...' to DOUBLE"),
+        ('Cannot cast \'it\'s "secret"\' in column "value"', "Cannot cast '...' in column \"value\""),
     ],
 )
 def test_quoted_values_are_taken_out_and_identifiers_stay(said: str, passed_on: str) -> None:
     assert passed_on in without_values(said)
     for secret in ("Anna", "secret", "12"):
         assert secret not in without_values(said)
+
+
+@pytest.mark.parametrize("name", ["O'Brien", 'the "new" study', "study #1", "what?", "{{ x }}", "a;b", "100%", "a&b"])
+def test_a_path_that_dbt_cannot_take_gets_a_plain_name_for_the_run(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with plainly_named(StudyPaths(folder)) as named:
+        assert named.folder.resolve() == folder
+        assert not set(str(named.landing_file)) & set("'\"#?{};%&")
+        link = named.folder
+    assert folder.is_dir() and not link.is_symlink()
+
+
+def test_an_ordinary_path_is_its_own_name(tmp_path: Path) -> None:
+    folder = tmp_path / "Größe 2, neu"
+    folder.mkdir()
+    with plainly_named(StudyPaths(folder)) as named:
+        assert named.folder == folder
