@@ -82,8 +82,8 @@ select
         when least_answer <> greatest_answer and status <> 'rejected' then 'conflict'
         when least_answer <> greatest_answer or place = 1 then reason
     end as reason,
-    case when speaks and least_answer = greatest_answer and status = 'accepted' then value end as value,
-    case when speaks and least_answer = greatest_answer and status = 'accepted' then keyed_value end as keyed_value,
+    case when place = 1 and least_answer = greatest_answer and status = 'accepted' then value end as value,
+    case when place = 1 and least_answer = greatest_answer and status = 'accepted' then keyed_value end as keyed_value,
     value_class,
     place = 1 as is_chosen
 from compared
