@@ -64,7 +64,9 @@ def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: 
         )
         headers = delivery_headers(store)
         today = started_at.date()
-        layout = resolve_layout(study, study.codebook, headers, _refresh_settings(refresh_id, started_at))
+        layout = resolve_layout(
+            study, study.codebook, headers, _refresh_settings(refresh_id, started_at), landed.without_file
+        )
         store.write_layout(_frames(layout, study))
         update_pseudonyms(store, key, (*landed.new, *landed.read_again))
         withdrawal_problems = land_withdrawals(study, study.paths, store, key)

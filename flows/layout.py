@@ -7,8 +7,8 @@ numbers. The tables are described in `flows.layout_tables`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -51,24 +51,32 @@ def resolve_layout(
     codebook: Codebook,
     deliveries: Sequence[DeliveryHeader],
     refresh_settings: Mapping[str, str] | None = None,
+    without_file: Collection[int] = (),
 ) -> Layout:
     """Resolves settings and headers to the layout tables.
 
     ``refresh_settings`` are rows of ``study_settings`` that only the refresh knows: refresh_id, refreshed_at,
-    code_version, today. Nothing raises for a header that does not fit: the forms concerned are left out and
-    ``Layout.problems`` says so. A delivery whose file entry is gone from its site file has ``unmapped`` columns only;
-    landing has moved it to another entry before, where one fits its name.
+    code_version, today. ``without_file`` are numbers of deliveries whose file was taken away or replaced by another:
+    what of these cannot be used is set aside, so that one wrong delivery does not stop every later refresh.
+
+    Nothing raises for a header that does not fit: the forms concerned are left out and ``Layout.problems`` says so. A
+    delivery whose file entry is gone from its site file has ``unmapped`` columns only; landing has moved it to another
+    entry before, where one fits its name.
     """
     rows = LayoutRows()
     _add_study(study, refresh_settings or {}, rows)
-    covered, uncovered = _cover(study, deliveries)
+    set_aside = _to_set_aside(study, codebook, deliveries, without_file)
+    covered, uncovered = _cover(study, [each for each in deliveries if each.delivery_number not in set_aside])
+    uncovered += [each for each in deliveries if each.delivery_number in set_aside]
     for delivery in covered:
         site_file = study.paths.relative(study.paths.site_file(delivery.header.site_id))
         _note_name(delivery, site_file, rows)
         resolve_delivery(delivery, codebook, rows, site_file)
     for header in uncovered:
         leave_unmapped(header, rows)
-        if header.site_id in study.sites:
+        if header.delivery_number in set_aside:
+            rows.problems.append(_set_aside(header))
+        elif header.site_id in study.sites:
             rows.problems.append(_not_covered(header, study))
     rows.problems += _settings_problems(study)
     tables = {**rows.tables, **rows.rules.rows()}
@@ -138,6 +146,20 @@ def _cover(study: Study, deliveries: Sequence[DeliveryHeader]) -> tuple[list[Del
     return covered, sorted(uncovered, key=lambda header: header.delivery_number)
 
 
+def _to_set_aside(
+    study: Study, codebook: Codebook, deliveries: Sequence[DeliveryHeader], without_file: Collection[int]
+) -> set[int]:
+    """Numbers of deliveries that cannot be used as they are, and whose file nobody stands by any more."""
+    covered, _ = _cover(study, [each for each in deliveries if each.delivery_number in set(without_file)])
+    found = set()
+    for delivery in covered:
+        alone = LayoutRows()
+        resolve_delivery(replace(delivery, is_current=True), codebook, alone, "")
+        if any(problem.severity == "critical" for problem in alone.problems):
+            found.add(delivery.header.delivery_number)
+    return found
+
+
 def _delivered_on(header: DeliveryHeader, file: FileSettings) -> dt.date | None:
     # The setting may have come after the delivery was landed, so the name is read again.
     return file.date_of(header.file_name) if file.date_in_name else header.delivered_on
@@ -176,6 +198,20 @@ def _not_covered(header: DeliveryHeader, study: Study) -> Problem:
         "none of its cells is mapped.",
         "Bring the entry back, or give another entry a pattern that fits the file's name.",
         "warning",
+    )
+
+
+def _set_aside(header: DeliveryHeader) -> Problem:
+    return Problem(
+        header.site_id,
+        header.file_name,
+        None,
+        None,
+        "set_aside",
+        f"Delivery {header.delivery_number} of this name could not be used, and its file has been taken away or "
+        "replaced; none of its cells is mapped.",
+        "Nothing, if that was on purpose; else put the file back.",
+        "info",
     )
 
 

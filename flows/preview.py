@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +76,14 @@ def preview(
     codebook: Codebook,
     deliveries: Sequence[DeliveryHeader],
     landing_problems: Iterable[Problem] = (),
+    without_file: Collection[int] = (),
 ) -> dict[str, SitePreview]:
     """What each site's deliveries would become, by site in alphabetical order.
 
-    ``landing_problems`` are what the readers found; they are shown beside the layout's own. Nothing is changed.
+    ``landing_problems`` are what the readers found; they are shown beside the layout's own. ``without_file`` are as for
+    `flows.layout.resolve_layout`. Nothing is changed.
     """
-    layout = resolve_layout(study, codebook, deliveries)
+    layout = resolve_layout(study, codebook, deliveries, without_file=without_file)
     problems = [*layout.problems, *landing_problems]
     site_ids = sorted({*study.sites, *study.invalid_sites, *(each.site_id for each in problems if each.site_id)})
     tables = _take_apart(layout)

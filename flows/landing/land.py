@@ -49,6 +49,8 @@ class Landed:
         Records and cells of ``new`` and ``read_again``.
     problems
         What was found in this refresh, in order of sites and files.
+    without_file
+        Numbers of earlier deliveries whose file was taken away or holds other bytes now.
     """
 
     new: tuple[int, ...]
@@ -57,6 +59,7 @@ class Landed:
     n_rows: int
     n_cells: int
     problems: tuple[Problem, ...]
+    without_file: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -141,6 +144,7 @@ class _Landing:
             tally.n_rows,
             tally.n_cells,
             tuple(tally.problems),
+            frozenset(known.delivery_number for known in self.known.values()) - seen,
         )
 
     def _land_file(self, found: FoundFile, discovery: Discovery, folder: Path) -> int | None:
