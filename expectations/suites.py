@@ -26,7 +26,10 @@ def quiet_great_expectations() -> Any:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     import great_expectations
+    import great_expectations.data_context.types.base
 
+    # This one module sets its own level while it is imported.
+    logging.getLogger(great_expectations.data_context.types.base.__name__).setLevel(logging.ERROR)
     return great_expectations
 
 

@@ -22,7 +22,7 @@ select
     $started_at as started_at,
     $finished_at as finished_at,
     $kind as kind,
-    'published' as status,
+    $status as status,
     $n_new_deliveries as n_new_deliveries,
     (select count(*) from alliance.core.forms) as n_forms,
     (select count(*) from alliance.core.item_responses) as n_responses,
@@ -39,7 +39,7 @@ select
     columns.column_name,
     columns.column_index as position,
     columns.data_type,
-    columns.comment as description
+    trim(columns.comment, ' ' || chr(10)) as description
 from duckdb_columns() as columns
 where columns.database_name = 'alliance'
 order by all
@@ -109,6 +109,7 @@ def _record_this(con: duckdb.DuckDBPyConnection, refresh: Refresh) -> None:
             "started_at": refresh.started_at.replace(tzinfo=None),
             "finished_at": finished.replace(tzinfo=None),
             "kind": refresh.decided.kind,
+            "status": "published_with_warnings" if refresh.verdict and refresh.verdict.n_warnings else "published",
             "n_new_deliveries": len(refresh.new_deliveries),
             "code_version": code_version(),
             "settings": json.dumps(settings, sort_keys=True),

@@ -10,6 +10,7 @@ from flows.errors import ExitCode
 from flows.landing.land import delivery_headers, land
 from flows.landing.reading import Limits
 from flows.landing.store import preview_store
+from flows.landing.withdrawals import withdrawal_problems
 from flows.preview import SitePreview, preview
 from flows.study import load_study
 
@@ -27,8 +28,9 @@ class CheckedSite:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a refresh would do with a study."""
+    """What a refresh would do with a study. ``problems`` are those of no site: severity and sentence."""
 
+    problems: list[tuple[str, str]]
     sites: list[CheckedSite]
     message: str
     exit_code: int
@@ -50,18 +52,27 @@ def check_study(folder: Path) -> Checked:
     with preview_store(study.paths) as store:
         limits = Limits(max_cell_bytes=study.settings.max_cell_bytes)
         landed = land(study, study.paths, "check", store, limits=limits)
-        found = preview(study, study.codebook, delivery_headers(store), landed.problems)
+        found = preview(study, study.codebook, delivery_headers(store), landed.problems, landed.without_file)
     invalid = [problem for problem in study.problems if problem.site_id is not None]
     sites = [_in_words(site, [str(p) for p in invalid if p.site_id == site.site_id]) for site in found.values()]
-    n_critical = sum(severity == "critical" for site in sites for severity, _ in site.problems)
-    n_warnings = sum(severity == "warning" for site in sites for severity, _ in site.problems)
+    of_the_study = [*landed.problems, *withdrawal_problems(study, study.paths)]
+    problems: list[tuple[str, str]] = [(each.severity, str(each)) for each in of_the_study if not each.site_id]
+    severities = [severity for severity, _ in problems]
+    severities += [severity for site in sites for severity, _ in site.problems]
+    n_critical, n_warnings = severities.count("critical"), severities.count("warning")
     code = ExitCode.WRONG_USE if invalid else ExitCode.REFRESH_FAILED if n_critical else ExitCode.OK
     verdict = "a refresh would stop before publishing" if n_critical or invalid else "a refresh can go on"
     message = (
-        f"{len(sites)} sites, {len(landed.new)} new deliveries with {landed.n_rows:,} records; "
-        f"{n_critical} critical problems, {n_warnings} warnings: {verdict}"
+        f"{counted(len(sites), 'site')}, {counted(len(landed.new), 'new delivery', 'new deliveries')} "
+        f"with {counted(landed.n_rows, 'record')}; "
+        f"{counted(n_critical, 'critical problem')}, {counted(n_warnings, 'warning')}: {verdict}"
     )
-    return Checked(sites, message, int(code))
+    return Checked(problems, sites, message, int(code))
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 site``, ``2,800 records``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def _in_words(site: SitePreview, invalid: list[str]) -> CheckedSite:

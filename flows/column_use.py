@@ -24,6 +24,8 @@ _ROLE_WORDS = {
 }
 # These may share a column: REDCap's event name says session, rater and which rows hold a form.
 _SHARING = {"episode", "rater", "session", "date", "filter"}
+# One id may name the pair, as a couple's or a case's number does; it becomes a client and a therapist of its own.
+_NAMING_THE_PAIR = {"client", "therapist"}
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,21 @@ def column_problems(file: FileSettings, codebook: Codebook) -> Iterator[tuple[Ke
 
 
 def _clashes(kind: str, used: dict[str, list[_Use]]) -> Iterator[tuple[KeyPath, str, str]]:
-    # Two patterns that meet clash for every item: one problem for the pair, not one for each column.
-    told: dict[tuple[KeyPath, KeyPath, str, str], list[tuple[str, _Use, _Use]]] = {}
+    # Two patterns that meet clash for every item: one problem for the pair, not one for each column. Two keys of the
+    # file that meet clash in every form: one problem for the column, not one for each pair of forms.
+    told: dict[tuple[object, ...], list[tuple[str, _Use, _Use]]] = {}
     for name, uses in used.items():
         for index, later in enumerate(uses):
             for earlier in uses[:index]:
                 if not _go_together(earlier, later):
-                    pair = (earlier.path, later.path, earlier.role, later.role)
+                    pair: tuple[object, ...] = (earlier.path, later.path, earlier.role, later.role)
+                    if "bound" not in (earlier.role, later.role):
+                        pair = (name, frozenset((earlier.role, later.role)))
                     told.setdefault(pair, []).append((name, earlier, later))
     for clashes in told.values():
         name, earlier, later = clashes[0]
-        more = f" (and {len(clashes) - 1} more like it)" if len(clashes) > 1 else ""
+        others = len({name for name, _, _ in clashes}) - 1
+        more = f" (and {others} more like it)" if others else ""
         apart = earlier.role == later.role == "bound" and earlier.sources is not later.sources
         yield (
             later.path,
@@ -88,7 +94,7 @@ def _go_together(first: _Use, second: _Use) -> bool:
         if first.sources is None or second.sources is None or first.sources is second.sources:
             return False
         return first.sources.never_meets(second.sources)
-    if first.role == second.role:
+    if first.role == second.role or {first.role, second.role} == _NAMING_THE_PAIR:
         return True
     return first.role in _SHARING and second.role in _SHARING
 

@@ -68,16 +68,21 @@ def show_rows(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
 
 def show_checked(checked: Checked) -> None:
     """Print what a refresh would load, site by site."""
+    _show_told(checked.problems)
     for site in checked.sites:
         _out.print(f"\n[bold]{escape(site.site_id)}[/] {escape(site.name)}")
         if site.forms:
             show_rows(["file", "instrument", "rater", "session", "items"], site.forms)
         for sentence in site.not_mapped:
             _out.print(f"  not mapped: {escape(sentence)}")
-        for severity, sentence in site.problems:
-            colour = {"critical": "red", "warning": "yellow"}.get(severity, "dim")
-            _out.print(f"  [{colour}]{severity}:[/] {escape(sentence)}")
+        _show_told(site.problems, indent="  ")
     _out.print(f"\n{escape(checked.message)}")
+
+
+def _show_told(problems: list[tuple[str, str]], indent: str = "") -> None:
+    for severity, sentence in problems:
+        colour = {"critical": "red", "warning": "yellow"}.get(severity, "dim")
+        _out.print(f"{indent}[{colour}]{severity}:[/] {escape(sentence)}")
 
 
 def show_ended(ended: Ended, status: Status) -> None:
@@ -101,7 +106,19 @@ def show_status(status: Status) -> None:
         _out.print(f"{one['n_forms']:,} forms, {one['n_responses']:,} responses, made by {one['code_version']}")
     if status.arrivals:
         show_rows(list(status.arrivals[0]), [tuple(row.values()) for row in status.arrivals])
+    _show_problems(status.problems)
     _show_results(status.not_passed)
+
+
+def _show_problems(problems: list[dict[str, Any]]) -> None:
+    if not problems:
+        return
+    _out.print(f"\n[bold]{len(problems)} {'problem' if len(problems) == 1 else 'problems'} with deliveries[/]")
+    for row in problems[:_SHOWN_RESULTS]:
+        where = " ".join(escape(str(row[key])) for key in ("site_id", "file_name") if row[key])
+        _out.print(f"{row['severity']}  {where}: {escape(row['message'])} {escape(row['action'])}")
+    if len(problems) > _SHOWN_RESULTS:
+        _out.print(f"... and {len(problems) - _SHOWN_RESULTS} more: from quality.landing_problems")
 
 
 def _show_results(results: list[dict[str, Any]]) -> None:
@@ -112,7 +129,8 @@ def _show_results(results: list[dict[str, Any]]) -> None:
         (
             row["severity"],
             row["name"],
-            " ".join(str(row[key]) for key in ("site_id", "instrument_id", "rater", "subject") if row[key]),
+            " ".join(str(row[key]) for key in ("site_id", "instrument_id", "rater", "subject") if row[key])
+            or "the study",
             _share(row),
             row["threshold"],
         )
@@ -121,6 +139,7 @@ def _show_results(results: list[dict[str, Any]]) -> None:
     show_rows(["severity", "check", "where", "measured", "threshold"], rows)
     if len(results) > _SHOWN_RESULTS:
         _out.print(f"... and {len(results) - _SHOWN_RESULTS} more: from quality.check_results")
+    _out.print("what each check means and what to do: select name, description from quality.checks")
 
 
 def _share(row: dict[str, Any]) -> str:

@@ -38,6 +38,13 @@ order by
     checks.name, results.site_id, results.instrument_id, results.rater, results.subject
 """
 
+_PROBLEMS = """
+select severity, site_id, file_name, message, action
+from quality.landing_problems
+where severity in ('critical', 'warning')
+order by severity, site_id, file_name, problem_number
+"""
+
 _REFRESH = """
 select refresh_id, started_at, kind, n_new_deliveries, n_forms, n_responses, code_version, duration_seconds
 from meta.refreshes where refresh_id = ?
@@ -56,6 +63,8 @@ class Status:
         The note of the last refresh, published or not.
     not_passed
         Check results of the published version (or of the stopped build, when the last refresh was stopped).
+    problems
+        What landing warned of, from the same source.
     """
 
     published_version: str | None
@@ -64,6 +73,7 @@ class Status:
     refresh: dict[str, Any] | None = None
     arrivals: list[dict[str, Any]] = field(default_factory=list)
     not_passed: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read_status(paths: StudyPaths) -> Status:
@@ -84,6 +94,7 @@ def read_status(paths: StudyPaths) -> Status:
             refresh=refresh[0] if refresh else None,
             arrivals=_rows(con, _ARRIVALS),
             not_passed=_rows(con, _NOT_PASSED),
+            problems=_rows(con, _PROBLEMS),
         )
 
 

@@ -245,7 +245,7 @@ def _unknown_folders(study: Study, paths: StudyPaths) -> Iterator[Problem]:
         return
     for path in sorted(paths.deliveries_dir.iterdir()):
         known = path.name in study.sites or path.name in study.invalid_sites or path.name in _NEVER_TOLD
-        if not known and not path.name.startswith("."):
+        if not known and not path.name.startswith(".") and not _is_empty_folder(path):
             name = printable(path.name)
             yield Problem(
                 "",
@@ -257,6 +257,14 @@ def _unknown_folders(study: Study, paths: StudyPaths) -> Iterator[Problem]:
                 f"Add sites/{name}.yml, or move it away.",
                 "warning",
             )
+
+
+def _is_empty_folder(path: Path) -> bool:
+    # What is left of an example or of a site that was renamed holds no delivery that could be missed.
+    try:
+        return path.is_dir() and not any(path.iterdir())
+    except OSError:
+        return False
 
 
 def printable(name: str) -> str:

@@ -31,17 +31,7 @@ def land_withdrawals(study: Study, paths: StudyPaths, store: LandingStore, key: 
     made = {
         row[0] for row in store.con.execute("select pseudonym from raw.pseudonyms where kind = 'client'").fetchall()
     }
-    for row_number, site_id, client, reason in _withdrawals(paths, problems):
-        if site_id not in study.sites and site_id not in study.invalid_sites:
-            problems.append(
-                _told(
-                    "withdrawal_of_unknown_site",
-                    row_number,
-                    "The row names a site that the study does not have.",
-                    "Write the site's id as in its site file.",
-                )
-            )
-            continue
+    for row_number, site_id, client, reason in _of_known_sites(study, paths, problems):
         client_id = pseudonym(key, site_id, "client", client)
         if client_id not in made:
             problems.append(
@@ -58,6 +48,30 @@ def land_withdrawals(study: Study, paths: StudyPaths, store: LandingStore, key: 
     table = [{"site_id": site, "client_id": client, "reason": reason} for (site, client), reason in rows.items()]
     store.write_layout({"withdrawals": pa.Table.from_pylist(table, schema=_SCHEMA)})
     return problems
+
+
+def withdrawal_problems(study: Study, paths: StudyPaths) -> list[Problem]:
+    """What is wrong with ``withdrawals.csv`` as it stands, without a key or landed deliveries; changes nothing."""
+    problems: list[Problem] = []
+    for _ in _of_known_sites(study, paths, problems):
+        pass
+    return problems
+
+
+def _of_known_sites(study: Study, paths: StudyPaths, problems: list[Problem]) -> Iterator[tuple[int, str, str, str]]:
+    for row in _withdrawals(paths, problems):
+        row_number, site_id, _, _ = row
+        if site_id in study.sites or site_id in study.invalid_sites:
+            yield row
+            continue
+        problems.append(
+            _told(
+                "withdrawal_of_unknown_site",
+                row_number,
+                "The row names a site that the study does not have.",
+                "Write the site's id as in its site file.",
+            )
+        )
 
 
 def _withdrawals(paths: StudyPaths, problems: list[Problem]) -> Iterator[tuple[int, str, str, str]]:

@@ -124,6 +124,8 @@ def test_files_of_no_settings_and_of_two(tmp_path: Path, folder: Path) -> None:
 def test_nothing_delivered_missing_folder_and_unknown_site(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "deliveries/nowhere").mkdir()
     study = north(tmp_path)
+    assert told(study) == {"nothing_delivered": ""}, "an empty folder holds no delivery that could be missed"
+    (tmp_path / "deliveries/nowhere/a.csv").write_text("id\n1\n")
     assert told(study) == {"nothing_delivered": "", "unknown_site": "nowhere"}
     folder.rmdir()
     assert "no_deliveries_folder" in told(study)

@@ -180,7 +180,7 @@ def test_form_problems(forms: str, key_path: str, words: str) -> None:
         ({"csv": '{delimiter: ";;"}'}, "csv.delimiter", "too long"),
         ({"free_text": '["w*"]'}, "free_text[0]", "used for item 1"),
         ({"ignore": "[id]"}, "ignore[0]", "client's id"),
-        ({"therapist": "id"}, "forms[0]", "bound twice"),
+        ({"item_code": "id", "value": "x", "shape": "long"}, "forms[0]", "bound twice"),
         ({"missing": "{NA: a, na: b}"}, "missing.na", "two reasons"),
         ({"date_in_name": "iso"}, "date_in_name", "not a format of a file's name"),
     ],
@@ -190,6 +190,20 @@ def test_file_problems(keys: dict[str, str], key_path: str, words: str) -> None:
     where = "files[0]" + (f".{key_path}" if key_path else "")
     assert list(found) == [where]
     assert words in found[where]
+
+
+def test_one_id_may_name_client_and_therapist() -> None:
+    assert site_problems(site_yml(file_entry(WAI, therapist="id"))) == {}
+
+
+def test_two_keys_on_one_column_are_told_once_for_all_forms() -> None:
+    forms = """
+    - {instrument: wai_s, rater: client, items: "w{item}"}
+    - {instrument: haq_i, rater: client, items: "h{item}"}
+    """
+    found = site_problems(site_yml(file_entry(forms, client="date", date="date")))
+    assert list(found) == ["files[0].forms[0]"]
+    assert "bound twice: to the client's id and to the date" in found["files[0].forms[0]"]
 
 
 def test_same_columns_for_two_forms_need_rows_apart() -> None:
