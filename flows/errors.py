@@ -1,18 +1,4 @@
-"""Errors that end a command, each with its one-line cause, what to do next, and the exit code it stands for.
-
-Exit codes of every ``alliance`` command:
-
-====  ==========================================================================================
-code  meaning
-====  ==========================================================================================
-0     done
-1     a refresh (or its schedule) failed; the published warehouse is as it was
-2     wrong use or wrong configuration; nothing was changed
-3     critical checks stopped publishing; the published warehouse is as it was
-4     another refresh of this study is running
-5     nothing has been published yet
-====  ==========================================================================================
-"""
+"""Errors that end a command, each with its one-line cause, what to do next, and the exit code it stands for."""
 
 from __future__ import annotations
 
@@ -22,7 +8,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command's exit code means; see the module's table."""
+    """How an ``alliance`` command ended; `EXIT_CODE_MEANINGS` says it in words."""
 
     OK = 0
     REFRESH_FAILED = 1
@@ -30,6 +16,16 @@ class ExitCode(IntEnum):
     CHECKS_STOPPED_PUBLISHING = 3
     BUSY = 4
     NOTHING_PUBLISHED = 5
+
+
+EXIT_CODE_MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.REFRESH_FAILED: "a refresh (or its schedule) failed; the published warehouse is as it was",
+    ExitCode.WRONG_USE: "wrong use or wrong settings; nothing was changed",
+    ExitCode.CHECKS_STOPPED_PUBLISHING: "critical checks stopped publishing; the published warehouse is as it was",
+    ExitCode.BUSY: "another refresh of this study is running",
+    ExitCode.NOTHING_PUBLISHED: "nothing has been published yet",
+}
 
 
 class AllianceError(Exception):

@@ -41,7 +41,7 @@ order by
 _PROBLEMS = """
 select severity, site_id, file_name, message, action
 from quality.landing_problems
-where severity in ('critical', 'warning')
+where severity in ('critical', 'warning') and refresh_id = ?
 order by severity, site_id, file_name, problem_number
 """
 
@@ -64,7 +64,7 @@ class Status:
     not_passed
         Check results of the published version (or of the stopped build, when the last refresh was stopped).
     problems
-        What landing warned of, from the same source.
+        What landing warned of in the refresh that made the same source.
     """
 
     published_version: str | None
@@ -83,6 +83,7 @@ def read_status(paths: StudyPaths) -> Status:
     running = running_refresh(paths.lock_file)
     stopped = last is not None and last.get("status") == "stopped" and paths.stopped_file.exists()
     source = paths.stopped_file if stopped else paths.published_file
+    made_by = last["refresh_id"] if stopped and last is not None else version
     if not source.exists():
         return Status(version, running, last)
     with connect(source, read_only=True) as con:
@@ -94,7 +95,7 @@ def read_status(paths: StudyPaths) -> Status:
             refresh=refresh[0] if refresh else None,
             arrivals=_rows(con, _ARRIVALS),
             not_passed=_rows(con, _NOT_PASSED),
-            problems=_rows(con, _PROBLEMS),
+            problems=_rows(con, _PROBLEMS, [made_by]),
         )
 
 
