@@ -72,18 +72,19 @@ def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: 
         withdrawal_problems = land_withdrawals(study, study.paths, store, key)
         last_arrival = _last_arrivals(store)
         overdue = overdue_sites(study, last_arrival, today)
-        scope = _decide(study, store, layout, overdue, published, full)
+        problems = [*landed.problems, *layout.problems, *withdrawal_problems]
+        lasting = [problem for problem in problems if problem not in landed.of_reading]
+        scope = _decide(study, store, layout, overdue, published, full, lasting)
         # A site file that changed may name another id column, so all deliveries of its site are looked at again.
         looked_at, changed = {*landed.new, *landed.read_again}, set(scope.changed_sites)
         rest = [h.delivery_number for h in headers if h.site_id in changed and h.delivery_number not in looked_at]
         update_pseudonyms(store, key, rest)
         _write_scope(store, scope)
-        problems = [*layout.problems, *withdrawal_problems]
-        store.add_problems(refresh_id, problems)
+        store.add_problems(refresh_id, [*layout.problems, *withdrawal_problems])
         return LandedStudy(
             scope,
             tuple(f"{h.site_id}/{h.file_name}" for h in headers if h.delivery_number in set(landed.new)),
-            (*landed.problems, *problems),
+            tuple(problems),
             overdue,
             _arrivals(study, store, set(landed.new)),
         )
@@ -116,6 +117,7 @@ def _decide(
     overdue: tuple[str, ...],
     published: Published | None,
     full: bool,
+    lasting_problems: list[Problem],
 ) -> Scope:
     withdrawn: dict[str, list[str]] = defaultdict(list)
     for site_id, client_id in store.con.execute(
@@ -132,7 +134,7 @@ def _decide(
     return decide_scope(
         published,
         site_states=states,
-        study_state=fingerprint_study(study),
+        study_state=fingerprint_study(study, lasting_problems),
         code_version=code_version(),
         full=full,
     )

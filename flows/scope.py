@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from typing import Literal
 import duckdb
 
 from flows.database import connect
+from flows.problems import Problem
 from flows.study import Study
 
 
@@ -79,8 +80,9 @@ def read_published(file: Path) -> Published | None:
     try:
         with connect(file, read_only=True) as con:
             states = dict(con.execute("select site_id, fingerprint from meta.site_states").fetchall())
+            # By id, not by time of day: clocks are set back, ids only grow.
             row = con.execute(
-                "select settings, code_version from meta.refreshes order by started_at desc limit 1"
+                "select settings, code_version from meta.refreshes order by refresh_id desc limit 1"
             ).fetchone()
     except duckdb.Error:
         return None
@@ -89,9 +91,14 @@ def read_published(file: Path) -> Published | None:
     return Published(states, json.loads(row[0]).get("study_state", ""), row[1])
 
 
-def fingerprint_study(study: Study) -> str:
-    """Fingerprint of study.yml's settings, those of checks and analyses included, and of who is left out."""
-    said = [study.settings.model_dump_json(), *study.invalid_sites]
+def fingerprint_study(study: Study, lasting_problems: Iterable[Problem] = ()) -> str:
+    """Fingerprint of study.yml's settings, those of checks and analyses included, of who is left out, and of problems.
+
+    A file that cannot be loaded changes no site's rows; without the problems nobody who reads the warehouse would ever
+    see it there, nor that it was mended. They are those that each refresh tells until they are mended.
+    """
+    told = sorted(str(problem) for problem in lasting_problems if problem.severity != "info")
+    said = [study.settings.model_dump_json(), *study.invalid_sites, *told]
     return hashlib.sha256("\x1f".join(said).encode()).hexdigest()
 
 

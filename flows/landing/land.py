@@ -51,6 +51,8 @@ class Landed:
         What was found in this refresh, in order of sites and files.
     without_file
         Numbers of earlier deliveries whose file was taken away or holds other bytes now.
+    of_reading
+        Those of ``problems`` that only the refresh tells that reads the file; the others come again until mended.
     """
 
     new: tuple[int, ...]
@@ -60,6 +62,7 @@ class Landed:
     n_cells: int
     problems: tuple[Problem, ...]
     without_file: frozenset[int] = frozenset()
+    of_reading: tuple[Problem, ...] = ()
 
 
 @dataclass
@@ -70,6 +73,7 @@ class _Tally:
     n_rows: int = 0
     n_cells: int = 0
     problems: list[Problem] = field(default_factory=list)
+    of_reading: list[Problem] = field(default_factory=list)
 
 
 def land(
@@ -145,6 +149,7 @@ class _Landing:
             tally.n_cells,
             tuple(tally.problems),
             frozenset(known.delivery_number for known in self.known.values()) - seen,
+            tuple(tally.of_reading),
         )
 
     def _land_file(self, found: FoundFile, discovery: Discovery, folder: Path) -> int | None:
@@ -245,6 +250,7 @@ class _Landing:
         tally.n_rows += reading.n_rows
         tally.n_cells += reading.n_cells
         tally.problems += [*reading.problems, *cut]
+        tally.of_reading += [*reading.problems, *cut]
         if known is not None:
             self._tell(
                 found,

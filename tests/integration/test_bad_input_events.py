@@ -90,3 +90,19 @@ def test_what_can_be_used_stays_when_its_file_is_gone(tmp_path: Path) -> None:
     file.unlink()
     assert "set_aside" not in severities(land(study))
     assert raw(study, "select count(*) from raw.layout_blocks") == [(1,)]
+
+
+def test_a_broken_file_among_unchanged_ones_is_something_new_until_it_is_mended(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={})
+    # The second record is short: told once, by the refresh that reads it.
+    deliver(study, "a.csv", HEADER + "K1,5,1,2\nK2,5\n")
+    states = [land(study).scope.study_state]
+    states.append(land(study).scope.study_state)
+    broken = deliver(study, "b.csv", "")
+    states.append(land(study).scope.study_state)
+    states.append(land(study).scope.study_state)
+    broken.unlink()
+    states.append(land(study).scope.study_state)
+    first, again, with_broken, with_broken_again, mended = states
+    assert first == again == mended
+    assert with_broken == with_broken_again != first
