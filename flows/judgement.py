@@ -41,12 +41,18 @@ class Verdict:
 def judge(
     database: Path,
     *,
+    run_results: Path,
     thresholds: Mapping[str, ThresholdOverride],
     refresh_id: str,
     checked_at: dt.datetime,
     resources: Resources,
 ) -> Verdict:
     """Judge ``quality.check_measures`` of `database` and fill ``quality.checks`` and ``quality.check_results``.
+
+    Parameters
+    ----------
+    run_results
+        dbt's ``run_results.json`` of this build; its own tests stand beside the other checks.
 
     Raises
     ------
@@ -59,9 +65,13 @@ def judge(
     with connect(memory_limit=resources.memory_limit, threads=resources.threads) as con:
         attach(con, database, "alliance")
         measures = con.execute("from alliance.quality.check_measures").df()
-        outcome = expectations.judge(
-            measures, checks, refresh_id=refresh_id, checked_at=checked_at.replace(tzinfo=None)
+        moment = checked_at.replace(tzinfo=None)
+        outcome = expectations.judge(measures, checks, refresh_id=refresh_id, checked_at=moment)
+        dbt_checks, dbt_results = expectations.from_dbt_run_results(
+            run_results.read_text(), refresh_id=refresh_id, checked_at=moment
         )
+        outcome = outcome.with_results(dbt_results)
+        checks = pd.concat([checks, dbt_checks], ignore_index=True)
         for table, frame in (("checks", checks), ("check_results", outcome.results)):
             con.execute(f"delete from alliance.quality.{table}")
             con.register("incoming", frame)

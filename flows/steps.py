@@ -140,6 +140,7 @@ def measure_and_judge(refresh: Refresh) -> Refresh:
     with _step(refresh, "check"):
         verdict = judgement.judge(
             refresh.paths.next_file,
+            run_results=refresh.paths.dbt_target_dir / "run_results.json",
             thresholds=refresh.settings.settings.thresholds,
             refresh_id=refresh.refresh_id,
             checked_at=refresh.started_at,

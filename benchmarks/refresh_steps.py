@@ -1,0 +1,38 @@
+"""Land, build, check and publish one study as the flow does, without Prefect's server; prints seconds per step as JSON.
+
+The analyses and the report are other steps with claims of their own, so the first are left out here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from flows import environment
+
+environment.quiet()
+
+from flows import steps  # noqa: E402
+from flows.locking import refresh_lock  # noqa: E402
+
+
+def main() -> None:
+    """Refresh the study given and print what it took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--full", action="store_true")
+    options = parser.parse_args()
+    refresh = steps.begin(options.study, full=options.full)
+    with refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id):
+        refresh = steps.land(refresh)
+        if not refresh.is_nothing_new:
+            refresh = steps.measure_and_judge(steps.build(refresh))
+            steps.stop_on_critical(refresh)
+            refresh = steps.publish(refresh)
+        print(json.dumps(asdict(steps.end(refresh))))
+
+
+if __name__ == "__main__":
+    main()
