@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.delivery_headers import DeliveredColumn
-from flows.landing.reading import Listing, Source
+from flows.landing.reading import FileRefused, Listing, Source
 from flows.problems import Problem
+from flows.settings_types import clean_column_name
 
 # ASCII unit separator: made for this, and next to never in a questionnaire export.
 SEPARATOR = "\x1f"
@@ -55,7 +56,21 @@ class PackingSink:
         self._reset()
 
     def begin(self, columns: Sequence[DeliveredColumn], free_text: Iterable[int]) -> None:
-        """Take the header; contents of the ``free_text`` columns are not kept."""
+        """Take the header; contents of the ``free_text`` columns are not kept.
+
+        Raises
+        ------
+        FileRefused
+            The settings use none of its columns, so that it is hardly the header.
+        """
+        names = {clean_column_name(column.name) for column in columns}
+        if self._source.used_columns and names.isdisjoint(self._source.used_columns):
+            raise FileRefused(
+                "wrong_header",
+                f"None of the {len(self._source.used_columns)} columns that the settings use is among the "
+                f"{len(names)} names of the header; perhaps it is another row.",
+                "Compare the site's settings with the file: header row, format options and the names of the columns.",
+            )
         self._columns = tuple(columns)
         self._free_text = tuple(sorted(number - 1 for number in free_text))
 

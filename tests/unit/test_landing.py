@@ -192,6 +192,16 @@ def test_a_file_of_blank_cells_is_not_loaded(tmp_path: Path) -> None:
         assert store.con.execute("select count(*) from raw.records").fetchone() == (2,)
 
 
+def test_a_record_taken_for_the_header_is_refused_and_shown_to_nobody(tmp_path: Path) -> None:
+    study = make_study(tmp_path, {"north": [file_settings(csv={"header_row": 2})]})
+    put(tmp_path, "a.csv", "client,q1,q2\nK815,1,2\nK816,3,4\n")
+    with landed(study) as (result, store):
+        (problem,) = result.problems
+        assert problem.problem == "wrong_header"
+        assert "K815" not in str(problem)
+        assert store.headers() == []
+
+
 def test_a_typed_file_of_blank_cells_is_not_loaded(tmp_path: Path) -> None:
     study = make_study(tmp_path, {"north": [file_settings("parquet")]})
     nothing = pa.table({"client": pa.array([None, " "], pa.string()), "q1": pa.array([None, None], pa.int32())})
