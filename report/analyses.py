@@ -72,7 +72,7 @@ class Analysis:
         notes = [str(one) for one in words.from_json(self.warnings, [])]
         doubtful = [str(one) for one in words.from_json(self.unverified_keys, [])]
         if doubtful:
-            notes.append(f"It uses the unverified scoring key of {words.listed(doubtful)}.")
+            notes.append(f"The analysis uses the unverified scoring key of {words.listed(doubtful)}.")
         left_out = words.from_json(self.items_left_out, {})
         if left_out:
             named = [f"{item} ({words.plain(str(why))})" for item, why in sorted(left_out.items())]

@@ -67,7 +67,7 @@ def section(warehouse: Warehouse) -> Section:
 
 
 def _by_site(sites: list[Row]) -> Block:
-    columns = ["Site", "Name", "Deliveries#", "Last landed", "Clients#", "Therapists#", "Dyads#", "Forms#", "Pairs#"]
+    columns = ["Site", "Name", "Deliveries#", "Last landed#", "Clients#", "Therapists#", "Dyads#", "Forms#", "Pairs#"]
     made = table(
         "Arrivals by site",
         columns,

@@ -52,7 +52,7 @@ def build_report(database: Path, folder: Path, *, memory_limit: str = "1GB", thr
             cells.accounts_section(warehouse),
             checks.section(warehouse),
             changes.section(warehouse, made),
-            changes.problems_section(warehouse, made),
+            changes.problems_section(warehouse),
             cells.rejected_section(warehouse),
             missing.section(warehouse),
             instruments.section(warehouse),

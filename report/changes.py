@@ -13,20 +13,20 @@ _COUNTS = """
 select kind, site_id, instrument_id, rater, sum(n) as n, count(distinct form_id) as forms, count(*) as changes,
     min(note) as note
 from meta.changes
-where refresh_id = ? and kind <> 'finding'
+where refresh_id = (select max(refresh_id) from meta.refreshes) and kind <> 'finding'
 group by kind, site_id, instrument_id, rater
 order by kind, site_id, instrument_id, rater
 """
 
 _FINDINGS = """
 select site_id, instrument_id, rater, item_id, n, note from meta.changes
-where refresh_id = ? and kind = 'finding' order by change_id limit 101
+where refresh_id = (select max(refresh_id) from meta.refreshes) and kind = 'finding' order by change_id limit 101
 """
 
 _PROBLEMS = f"""
 with problems as (
     select site_id, file_name, row_number, column_name, problem, message, action, severity,
-        bool_or(refresh_id = ?) as is_new
+        coalesce(bool_or(refresh_id = (select max(refresh_id) from meta.refreshes)), false) as is_new
     from quality.landing_problems
     group by all
 )
@@ -47,8 +47,8 @@ _TONES: dict[str, Tone] = {"critical": "bad", "warning": "warning", "info": ""}
 
 def section(warehouse: Warehouse, refresh: Refresh) -> Section:
     """What this refresh changed in data and findings."""
-    counts = warehouse.rows(_COUNTS, [refresh.refresh_id])
-    findings = warehouse.rows(_FINDINGS, [refresh.refresh_id])
+    counts = warehouse.rows(_COUNTS)
+    findings = warehouse.rows(_FINDINGS)
     blocks: list[Block] = []
     if not counts and not findings:
         blocks.append(Text("No answer and no finding changed in this refresh.", "empty"))
@@ -91,9 +91,9 @@ def _findings(findings: list[Row]) -> Block:
     return foldable(table("Findings that changed", ["Finding", "Site", "Instrument"], rows, more))
 
 
-def problems_section(warehouse: Warehouse, refresh: Refresh) -> Section:
+def problems_section(warehouse: Warehouse) -> Section:
     """What landing found in the deliveries: first of this refresh, then of earlier ones."""
-    found = warehouse.rows(_PROBLEMS, [refresh.refresh_id])
+    found = warehouse.rows(_PROBLEMS)
     shown = found[:MOST_PROBLEMS]
     new = [row for row in shown if row["is_new"]]
     earlier = [row for row in shown if not row["is_new"]]

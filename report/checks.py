@@ -89,9 +89,9 @@ def _check(rows: list[Row]) -> Fold:
     blocks.append(
         table(
             "Where it did not pass",
-            ["Where", "Measured", "Threshold", "What it says", "Failing keys"],
+            ["Where", "Measured", "Threshold", "Failing keys", "Note"],
             [
-                (_where(row), _measured(row), _threshold(row), _said(row), words.listed(_keys(row), 5) or words.NOTHING)
+                (_where(row), _measured(row), _threshold(row), words.listed(_keys(row), 5) or words.NOTHING, _note(row))
                 for row in rows
             ],
             f"Keys are numbers and pseudonyms of the warehouse, never a site's own.{more}",
@@ -130,8 +130,10 @@ def _threshold(row: Row) -> str:
     return f"{_DIRECTIONS.get(row['direction'], words.plain(row['direction']))} {value}"
 
 
-def _said(row: Row) -> str:
-    return row["reason"] or words.plain(row["status"])
+def _note(row: Row) -> str:
+    """The reason, where it says more than the columns beside it do."""
+    reason = row["reason"] or words.plain(row["status"])
+    return "" if reason.startswith("measured ") else reason
 
 
 def _keys(row: Row) -> list[str]:

@@ -3,45 +3,59 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TypeAlias
 
 from report import words
 from report.analyses import Analysis, Registry, estimate_with_interval, status_cell
 from report.component_figures import pattern, rule_name, scree
 from report.content import Block, Cell, Fold, Section, Table, Text, foldable, table
-from report.correspondence import correspondence_blocks
+from report.correspondence import Correspondences, correspondence_blocks, read_correspondence
 from report.warehouse import Row, Warehouse
 
 _RETENTION = """
-select method, variant, position, observed, reference, is_retained, n_suggested, is_chosen, status, reason
-from results.retention where analysis_id = ? order by method, variant, position
+select analysis_id, method, variant, position, observed, reference, is_retained, n_suggested, is_chosen, status, reason
+from results.retention order by analysis_id, method, variant, position
 """
 _SUITABILITY = """
-select kmo, bartlett_chi_square, bartlett_df, bartlett_p, rows_per_item, smallest_n_of_pair, status, reason
-from results.suitability where analysis_id = ? and item_id = ''
+select analysis_id, kmo, bartlett_chi_square, bartlett_df, bartlett_p, rows_per_item, smallest_n_of_pair, status,
+    reason
+from results.suitability where item_id = ''
 """
 _COMPONENTS = """
-select component, variance_share, variance_share_lower, variance_share_upper, cumulative_share, n_salient_items,
+select analysis_id, component, variance_share, variance_share_lower, variance_share_upper, n_salient_items,
     share_reverse_keyed, determinacy, stability, suggested_label, status, reason
-from results.components where analysis_id = ? and component > 0 order by component
+from results.components where component > 0 order by analysis_id, component
 """
 _LOADINGS = """
-select loadings.item_id, items.topic, loadings.component, loadings.loading, loadings.is_salient, loadings.is_strongest
+select loadings.analysis_id, loadings.item_id, items.topic, loadings.component, loadings.loading, loadings.is_salient,
+    loadings.is_strongest
 from results.loadings as loadings
 left join core.items as items on loadings.item_id = items.item_id
-where loadings.analysis_id = ? and loadings.loading is not null order by loadings.item_id, loadings.component
+where loadings.loading is not null order by loadings.analysis_id, loadings.item_id, loadings.component
 """
 _PHI = """
-select component, other_component, correlation as estimate, lower, upper
-from results.component_correlations where analysis_id = ? order by component, other_component
+select analysis_id, component, other_component, correlation as estimate, lower, upper
+from results.component_correlations order by analysis_id, component, other_component
 """
 _RELIABILITY = """
 select analysis_id, scope, subject, coefficient, estimate, lower, upper, n_items, n_rows, status, reason
 from results.reliability where item_id = '' order by analysis_id, subject, coefficient
 """
 _FIT = """
-select chi_square, df, p, rmsea, rmsea_lower, rmsea_upper, tli, cfi, rmsr, status, reason
-from results.model_fit where analysis_id = ? and model = 'components'
+select analysis_id, chi_square, df, p, rmsea, rmsea_lower, rmsea_upper, tli, cfi, rmsr, status, reason
+from results.model_fit where model = 'components'
 """
+
+_QUERIES = {
+    "retention": _RETENTION,
+    "suitability": _SUITABILITY,
+    "components": _COMPONENTS,
+    "loadings": _LOADINGS,
+    "phi": _PHI,
+    "reliability": _RELIABILITY,
+    "fit": _FIT,
+}
+_Tables: TypeAlias = dict[str, dict[str, list[Row]]]
 
 _COEFFICIENTS = {"alpha": "Alpha", "omega_total": "Omega total", "omega_hierarchical": "Omega hierarchical"}
 
@@ -52,9 +66,8 @@ def section(warehouse: Warehouse, registry: Registry) -> Section:
     title = "Components each rater sees"
     if not found:
         return Section("components", title, (Text("No component analysis has run in this refresh.", "empty"),))
-    reliability: dict[str, list[Row]] = defaultdict(list)
-    for row in warehouse.rows(_RELIABILITY):
-        reliability[row["analysis_id"]].append(row)
+    tables = {name: warehouse.by_analysis(query) for name, query in _QUERIES.items()}
+    matched = read_correspondence(warehouse, registry)
     blocks: list[Block] = [
         Text(
             "Components are found in the data, without regard to the declared scales, and are numbered by the variance "
@@ -62,8 +75,8 @@ def section(warehouse: Warehouse, registry: Registry) -> Section:
         ),
         _overview(found),
     ]
-    blocks += [_solution(warehouse, registry, one, reliability[one.analysis_id]) for one in found]
-    blocks += _scale_reliability(registry, reliability)
+    blocks += [_solution(tables, matched, registry, one) for one in found]
+    blocks += _scale_reliability(registry, tables["reliability"])
     return Section("components", title, tuple(blocks))
 
 
@@ -97,28 +110,28 @@ def _overview(found: list[Analysis]) -> Table:
     )
 
 
-def _solution(warehouse: Warehouse, registry: Registry, one: Analysis, reliability: list[Row]) -> Fold:
-    key = [one.analysis_id]
-    components, loadings = warehouse.rows(_COMPONENTS, key), warehouse.rows(_LOADINGS, key)
+def _solution(tables: _Tables, matched: Correspondences, registry: Registry, one: Analysis) -> Fold:
+    own = {name: rows[one.analysis_id] for name, rows in tables.items()}
+    components, loadings = own["components"], own["loadings"]
     labels = {row["component"]: registry.label(one.analysis_id, row["component"]) for row in components}
-    blocks: list[Block] = [*one.said(), *_suitability(warehouse, one), *_retention(warehouse, one)]
+    blocks: list[Block] = [*one.said(), *_suitability(own["suitability"], one), *_retention(own["retention"], one)]
     if components:
-        blocks.append(_components(components, reliability))
+        blocks.append(_components(components, own["reliability"]))
     if loadings:
         name = f"loadings-{one.analysis_id}"
         blocks.append(pattern(name, one.title, loadings, labels, one.salience or 0.0, one.n))
-    blocks += [*_phi(warehouse, one, labels), *_fit(warehouse, one)]
-    blocks += correspondence_blocks(warehouse, registry, one, labels)
+    blocks += [*_phi(own["phi"], labels), *_fit(own["fit"])]
+    blocks += correspondence_blocks(matched, one, labels)
     if not blocks:
         blocks.append(Text("The analysis left no rows.", "empty"))
     number = words.several(one.n_components, "component") if one.n_components else words.plain(one.status)
     return Fold(f"{one.title}: {number}", tuple(blocks), is_open=one.item_set == "joint")
 
 
-def _suitability(warehouse: Warehouse, one: Analysis) -> list[Block]:
-    row = warehouse.row(_SUITABILITY, [one.analysis_id])
-    if row is None:
+def _suitability(rows: list[Row], one: Analysis) -> list[Block]:
+    if not rows:
         return []
+    row = rows[0]
     parts = [
         f"KMO {words.number(row['kmo'])}",
         f"Bartlett's χ²({words.count(row['bartlett_df'])}) = {words.number(row['bartlett_chi_square'], 1)}, "
@@ -130,9 +143,9 @@ def _suitability(warehouse: Warehouse, one: Analysis) -> list[Block]:
     return [Text(f"{one.n}. Suitability of the items: {'; '.join(parts)}.{ending}")]
 
 
-def _retention(warehouse: Warehouse, one: Analysis) -> list[Block]:
+def _retention(found: list[Row], one: Analysis) -> list[Block]:
     rules: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in warehouse.rows(_RETENTION, [one.analysis_id]):
+    for row in found:
         rules[row["method"], row["variant"]].append(row)
     if not rules:
         return []
@@ -185,9 +198,9 @@ def _components(components: list[Row], reliability: list[Row]) -> Table:
             )
             for row in components
         ],
-        "Variance: share of the items' total variance. Omega: omega total. Reverse-keyed: share of the salient items; "
-        "near 100 % the component may be one of wording. Determinacy: correlation of estimated scores with the component. "
-        "Stability: mean congruence with this solution over bootstrap samples.",
+        "Variance: share of the items' total variance. Omega: omega total. Reverse-keyed: share of the salient "
+        "items; near 100 % the component may be one of wording. Determinacy: correlation of estimated scores with the "
+        "component. Stability: mean congruence with this solution over bootstrap samples.",
     )
 
 
@@ -198,8 +211,8 @@ def _variance(row: Row) -> str:
     return f"{text} ({words.interval(100 * row['variance_share_lower'], 100 * row['variance_share_upper'], 1)})"
 
 
-def _phi(warehouse: Warehouse, one: Analysis, labels: dict[int, str]) -> list[Block]:
-    found = {(row["component"], row["other_component"]): row for row in warehouse.rows(_PHI, [one.analysis_id])}
+def _phi(correlations: list[Row], labels: dict[int, str]) -> list[Block]:
+    found = {(row["component"], row["other_component"]): row for row in correlations}
     numbers = sorted({component for component, _ in found})
     if len(numbers) < 2:
         return []
@@ -215,9 +228,9 @@ def _phi(warehouse: Warehouse, one: Analysis, labels: dict[int, str]) -> list[Bl
     return [table("Correlations of the components (Phi)", columns, rows, note)]
 
 
-def _fit(warehouse: Warehouse, one: Analysis) -> list[Block]:
-    row = warehouse.row(_FIT, [one.analysis_id])
-    if row is None or row["chi_square"] is None:
+def _fit(rows: list[Row]) -> list[Block]:
+    row = next((row for row in rows if row["chi_square"] is not None), None)
+    if row is None:
         return []
     text = (
         f"Fit: χ²({words.count(row['df'])}) = {words.number(row['chi_square'], 1)}, p {words.p_value(row['p'])}; RMSEA "

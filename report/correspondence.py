@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 from report import words
 from report.analyses import Analysis, Registry, estimate_with_interval
@@ -10,12 +11,12 @@ from report.content import Block, Cell, Text, foldable, table
 from report.warehouse import Row, Warehouse
 
 _ROWS = """
-select instrument_id, scale_id, component, measure, estimate, lower, upper, n_items
-from results.correspondence where analysis_id = ? order by instrument_id, scale_id, component, measure
+select analysis_id, instrument_id, scale_id, component, measure, estimate, lower, upper, n_items
+from results.correspondence order by analysis_id, instrument_id, scale_id, component, measure
 """
 _FIT = """
-select chi_square, df, p, rmsea, rmsea_lower, rmsea_upper, tli, cfi, srmr, status, reason
-from results.model_fit where analysis_id = ? and model = 'a_priori'
+select analysis_id, chi_square, df, p, rmsea, rmsea_lower, rmsea_upper, tli, cfi, srmr, status, reason
+from results.model_fit where model = 'a_priori'
 """
 
 _WHOLE = {
@@ -27,21 +28,35 @@ _WHOLE = {
 }
 
 
-def correspondence_blocks(
-    warehouse: Warehouse, registry: Registry, components: Analysis, labels: dict[int, str]
-) -> list[Block]:
+@dataclass(frozen=True)
+class Correspondences:
+    """The analyses of correspondence with their rows."""
+
+    analyses: list[Analysis]
+    rows: dict[str, list[Row]]
+    fits: dict[str, list[Row]]
+
+
+def read_correspondence(warehouse: Warehouse, registry: Registry) -> Correspondences:
+    """All there is on correspondence."""
+    return Correspondences(
+        registry.of_kind("correspondence"), warehouse.by_analysis(_ROWS), warehouse.by_analysis(_FIT)
+    )
+
+
+def correspondence_blocks(matched: Correspondences, components: Analysis, labels: dict[int, str]) -> list[Block]:
     """Tables on the correspondence of one component analysis; none when none was asked for."""
     found = [
         one
-        for one in registry.of_kind("correspondence")
+        for one in matched.analyses
         if components.analysis_id in one.based_on
         or (not one.based_on and (one.item_set, one.rater) == (components.item_set, components.rater))
     ]
-    return [block for one in found for block in _of_one(warehouse, one, labels)]
+    return [block for one in found for block in _of_one(matched, one, labels)]
 
 
-def _of_one(warehouse: Warehouse, one: Analysis, labels: dict[int, str]) -> list[Block]:
-    rows = warehouse.rows(_ROWS, [one.analysis_id])
+def _of_one(matched: Correspondences, one: Analysis, labels: dict[int, str]) -> list[Block]:
+    rows = matched.rows[one.analysis_id]
     if not rows:
         return [Text(f"Correspondence with the declared scales: {words.ended(one.status, one.reason)}", "warning")]
     blocks: list[Block] = []
@@ -53,7 +68,7 @@ def _of_one(warehouse: Warehouse, one: Analysis, labels: dict[int, str]) -> list
     if whole:
         caption = "Correspondence of components and declared scales"
         blocks.append(table(caption, ["Measure", "Estimate#", "Items#"], whole))
-    return [*blocks, *_cross_table(rows, labels), *_model(warehouse, one)]
+    return [*blocks, *_cross_table(rows, labels), *_model(matched.fits[one.analysis_id])]
 
 
 def _cross_table(rows: list[Row], labels: dict[int, str]) -> list[Block]:
@@ -90,10 +105,10 @@ def _cross_table(rows: list[Row], labels: dict[int, str]) -> list[Block]:
     return [foldable(made)]
 
 
-def _model(warehouse: Warehouse, one: Analysis) -> list[Block]:
-    row = warehouse.row(_FIT, [one.analysis_id])
-    if row is None:
+def _model(rows: list[Row]) -> list[Block]:
+    if not rows:
         return []
+    row = rows[0]
     if row["chi_square"] is None:
         return [
             Text(f"Confirmatory model of the declared scales: {words.ended(row['status'], row['reason'])}", "warning")

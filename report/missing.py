@@ -77,7 +77,8 @@ def _heat_map(rows: list[Row]) -> Figure:
         description=f"A heat map. The highest rate is {100 * _share(highest):.1f} percent at {highest['site_id']}, "
         f"{highest['instrument_id']}, {highest['rater']}.",
         caption="Percent of the items of forms that arrived which are blank, declared missing or rejected; darker from "
-        f"0 to 20 percent, alike above. n = {words.count(asked)} items of forms.{some}",
+        f"0 to 20 percent, alike above; empty where a site has no such form. "
+        f"n = {words.count(asked)} items of forms.{some}",
     )
 
 

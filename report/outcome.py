@@ -98,12 +98,14 @@ def _of_outcome(
     ):
         if part:
             blocks.append(_numbers(f"{caption} and {outcome}, {rater}-rated", part, analyses, names))
-    for row in rows:
-        if row["term"] == "" or (row["term"] == "r_squared" and row["estimate"] is None):
-            what = (
-                f"{analyses[row['analysis_id']].title}, {MODELS.get(row['model'], words.plain(row['model'])).lower()}"
-            )
-            blocks.append(Text(f"Not estimated ({what}): {words.ended(row['status'], row['reason'])}", "notice"))
+    missing = [
+        f"{analyses[row['analysis_id']].title}, {MODELS.get(row['model'], words.plain(row['model'])).lower()}: "
+        f"{words.ended(row['status'], row['reason'])}"
+        for row in rows
+        if row["term"] == "" or (row["term"] == "r_squared" and row["estimate"] is None)
+    ]
+    if missing:
+        blocks.append(Text(f"Not estimated. {' '.join(missing)}", "notice"))
     return blocks
 
 

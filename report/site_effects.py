@@ -53,8 +53,9 @@ def site_effect_blocks(warehouse: Warehouse, registry: Registry) -> list[Block]:
             "Status",
         ],
         [_pooled(row) for row in pooled],
-        "Estimates of each site pooled by REML; the interval is Knapp and Hartung's where there is one. I² is the "
-        f"share of the variation between sites that is more than chance. `results.site_effects` has each site's own.{kept}",
+        "Estimates of each site pooled by REML; the interval is Knapp and Hartung's where there is one. I² is "
+        f"the share of the variation between sites that is more than chance. "
+        f"`results.site_effects` has each site's own.{kept}",
     )
     return [*blocks, foldable(made, limit=0)]
 

@@ -49,7 +49,7 @@ LABELS = {
     "labelFontSize": 12,
     "titleFontSize": 12,
     "titleFontWeight": "normal",
-    "labelLimit": 280,
+    "labelLimit": 440,
 }
 STYLE = {
     "background": "transparent",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -55,7 +56,7 @@ class Warehouse:
     ) -> None:
         self._con.close()
 
-    def rows(self, sql: str, parameters: list[Any] | None = None) -> list[Row]:
+    def rows(self, sql: str) -> list[Row]:
         """All rows of a query as dicts: NaN is None, and text holds no invisible characters.
 
         Raises
@@ -64,7 +65,7 @@ class Warehouse:
             A table or column is missing: the file was made by another version.
         """
         try:
-            cursor = self._con.execute(sql, parameters or [])
+            cursor = self._con.execute(sql)
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise ReportError(
                 f"{self._database.name} lacks a table or column of this version ({_first_line(error)}); "
@@ -73,9 +74,16 @@ class Warehouse:
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, map(_cleaned, row), strict=True)) for row in cursor.fetchall()]
 
-    def row(self, sql: str, parameters: list[Any] | None = None) -> Row | None:
+    def row(self, sql: str) -> Row | None:
         """The first row of a query, None when it has none."""
-        return next(iter(self.rows(sql, parameters)), None)
+        return next(iter(self.rows(sql)), None)
+
+    def by_analysis(self, sql: str) -> dict[str, list[Row]]:
+        """The rows of a query by their ``analysis_id``; an analysis without rows has an empty list."""
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows(sql):
+            found[row["analysis_id"]].append(row)
+        return found
 
 
 def _cleaned(value: Any) -> Any:
