@@ -11,6 +11,7 @@ from flows.landing.land import delivery_headers, land
 from flows.landing.reading import Limits
 from flows.landing.store import preview_store
 from flows.landing.withdrawals import withdrawal_problems
+from flows.layout_problems import listed
 from flows.preview import SitePreview, preview
 from flows.study import load_study
 
@@ -87,9 +88,7 @@ def _in_words(site: SitePreview, invalid: list[str]) -> CheckedSite:
         for file in site.files
         for form in file.forms
     ]
-    not_mapped = [
-        f"{file.file_name}: {', '.join(file.columns_unmapped)}" for file in site.files if file.columns_unmapped
-    ]
+    not_mapped = [f"{file.file_name}: {listed(file.columns_unmapped)}" for file in site.files if file.columns_unmapped]
     problems = [("critical", sentence) for sentence in invalid]
     problems += [(each.severity, str(each)) for each in site.problems if each.problem != "site_file_invalid"]
     problems += [("info", f"nothing delivered yet for the file entry {name}") for name in site.without_delivery]

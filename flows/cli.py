@@ -11,8 +11,9 @@ import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
+import duckdb
 import typer
 
 from flows import environment
@@ -204,15 +205,40 @@ def main() -> None:
     try:
         app()
     except AllianceError as error:
-        if "--json" in sys.argv:
-            sys.stdout.write(
-                json.dumps({"status": "failed", "exit_code": error.exit_code, "message": str(error)}) + "\n"
-            )
-        present.complain(error)
-        raise SystemExit(error.exit_code) from None
+        _fail(error)
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        _fail(_of_the_system(error))
+    except duckdb.Error as error:
+        _fail(_of_the_database(error))
+
+
+def _of_the_system(error: OSError) -> AllianceError:
+    """Disk, rights and folders in the way, which any step may meet."""
+    place = f" ({Path(error.filename).name})" if isinstance(error.filename, str) else ""
+    return AllianceError(
+        "the system refused a file or folder",
+        cause=f"{error.strerror or type(error).__name__}{place}",
+        next_step="look at free disk space and access rights in the study's folder, then try again",
+    )
+
+
+def _of_the_database(error: duckdb.Error) -> AllianceError:
+    """A database file that is damaged, or of another kind; DuckDB's own message may quote values."""
+    return AllianceError(
+        "a database of the study cannot be read",
+        cause=type(error).__name__,
+        next_step="`alliance rollback` publishes an earlier version again, `alliance refresh --full` makes a new one",
+    )
+
+
+def _fail(error: AllianceError) -> NoReturn:
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"status": "failed", "exit_code": error.exit_code, "message": str(error)}) + "\n")
+    present.complain(error)
+    raise SystemExit(error.exit_code) from None
 
 
 if __name__ == "__main__":

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # Piped output is for other programs and for reading later; it has no window whose width it must fit.
 _PIPED_WIDTH = 240
-_out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without emoji: a file or column named `a:x:b` is shown as it is.
+_out = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+_err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _SHOWN_RESULTS = 40
 
 

@@ -78,7 +78,9 @@ class Status:
 
 def read_status(paths: StudyPaths) -> Status:
     """Read how the study stands; never fails on a study that has not been refreshed."""
-    version = paths.current_link.readlink().name if paths.published_file.exists() else None
+    # Somebody may have put a copy in the link's place; that is no published version.
+    is_linked = paths.published_file.exists() and paths.current_link.is_symlink()
+    version = paths.current_link.readlink().name if is_linked else None
     last = _last_attempt(paths)
     running = running_refresh(paths.lock_file)
     stopped = last is not None and last.get("status") == "stopped" and paths.stopped_file.exists()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from flows.codebook import Codebook, CodebookError, load_codebook
 from flows.errors import ConfigurationError, ConfigurationProblem
 from flows.paths import StudyPaths
-from flows.settings_problems import did_you_mean, explain, key_path, show
+from flows.settings_problems import did_you_mean, explain, key_path
 from flows.settings_types import Settings
 from flows.site_checks import Found, check_site
 from flows.site_models import SiteSettings
@@ -166,7 +166,9 @@ def _validated(
     if source.data is None:
         return None
     if not isinstance(source.data, dict):
-        message = f"the file holds {show(source.data)} where keys with values belong"
+        # Its contents may be anything, also a delivery saved under the wrong name: they are not shown.
+        what = "a list" if isinstance(source.data, list) else "text"
+        message = f"the file holds {what} where keys with values belong"
         problems.append(ConfigurationProblem(file, 1, "", message, "write `key: value` lines", site_id))
         return None
     try:
