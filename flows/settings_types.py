@@ -21,6 +21,8 @@ DATE_WORDS = ("iso", "excel_serial", "excel_serial_1904")
 _DATE_DIRECTIVES = frozenset("YymdbBjHIMSfpaA%")
 _DATE_DIRECTIVE = re.compile(r"%(.)", re.DOTALL)
 _ITEM_PLACE = re.compile(r"\{item(?::0(\d)d)?\}")
+# With less, DuckDB cannot even open its files.
+_LEAST_MEMORY = 256_000_000
 _BLANKS = re.compile(r"\s+")
 
 
@@ -115,6 +117,9 @@ def _item_pattern(pattern: str) -> str:
 def _memory_limit(text: str) -> str:
     if not re.fullmatch(r"[1-9]\d*(\.\d+)?\s?([KMGT]i?B)", text):
         raise problem(f"{text!r} is not an amount of memory", "write it like 2GB or 800MB")
+    amount, unit = re.split(r"\s?(?=[KMGT])", text)
+    if float(amount) * 1000 ** " KMGT".index(unit[0]) < _LEAST_MEMORY:
+        raise problem(f"{text!r} is too little memory to refresh with", "give it 256MB or more")
     return text
 
 

@@ -103,10 +103,10 @@ def read_status(paths: StudyPaths) -> Status:
 
 def _last_attempt(paths: StudyPaths) -> dict[str, Any] | None:
     try:
-        content: dict[str, Any] = json.loads(paths.last_refresh_file.read_text())
+        content = json.loads(paths.last_refresh_file.read_text())
     except (OSError, ValueError):
         return None
-    return content
+    return content if isinstance(content, dict) and "refresh_id" in content else None
 
 
 def _rows(con: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:

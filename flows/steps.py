@@ -10,10 +10,12 @@ import json
 import shutil
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from flows import analyses, judgement, landed
 from flows import build as dbt
@@ -27,6 +29,8 @@ from flows.progress import say
 from flows.publish import Resources
 from flows.scope import Scope
 from flows.study import Study, load_study
+
+_ID_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -239,6 +243,11 @@ def noted(refresh: Refresh) -> Iterator[Callable[[Ended], None]]:
         status = "stopped" if isinstance(error, CheckFailed) else "failed"
         write({"refresh_id": refresh.refresh_id, "status": status, "message": str(error)})
         raise
+    except OSError as error:
+        # A disk that is full may have no room for the note either.
+        with suppress(OSError):
+            write({"refresh_id": refresh.refresh_id, "status": "failed", "message": error.strerror or "system error"})
+        raise
 
 
 @contextmanager
@@ -256,6 +265,13 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
         yield
     except (AllianceError, OSError):
         raise
+    except duckdb.OutOfMemoryException:
+        raise AllianceError(
+            f"the step `{name}` failed",
+            cause="it needs more memory, or room to spill to the disk, than it was given",
+            next_step="raise `memory_limit` in study.yml, or make room on the disk; "
+            "the published warehouse is as it was",
+        ) from None
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise AllianceError(
@@ -268,11 +284,14 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
 
 
 def _free_id(paths: StudyPaths, now: dt.datetime) -> str:
-    refresh_id = now.strftime("%Y%m%dT%H%M%SZ")
-    while paths.version_dir(refresh_id).exists():
+    """An id after those of all versions kept, also when the clock was set back: ids say which version is newer."""
+    kept = publishing.versions(paths)
+    if kept:
+        newest = dt.datetime.strptime(kept[-1], _ID_FORMAT).replace(tzinfo=dt.UTC)
+        now = max(now, newest + dt.timedelta(seconds=1))
+    while paths.version_dir(now.strftime(_ID_FORMAT)).exists():
         now += dt.timedelta(seconds=1)
-        refresh_id = now.strftime("%Y%m%dT%H%M%SZ")
-    return refresh_id
+    return now.strftime(_ID_FORMAT)
 
 
 def _scope_in_words(scope: Scope) -> str:

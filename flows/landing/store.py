@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -39,6 +40,9 @@ _PROBLEMS = pa.schema(
     ]
 )
 
+
+# What DuckDB raises for a file that is in use, cut off, overwritten, or of another kind.
+_DAMAGE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException)
 
 _KEYS = ("delivery_number", "site_id", "content_hash")
 
@@ -92,8 +96,8 @@ def open_store(paths: StudyPaths, *, memory_limit: str = "1GB", threads: int = 2
                 store = LandingStore(con)
                 store.make_tables()
                 yield store
-        except duckdb.IOException as error:
-            raise _not_opened(error) from None
+        except _DAMAGE as error:
+            raise _not_opened(error, paths.landing_file) from None
     finally:
         os.umask(before)
 
@@ -113,23 +117,39 @@ def preview_store(paths: StudyPaths) -> Iterator[LandingStore]:
         if paths.landing_file.exists():
             try:
                 attach(con, paths.landing_file, "landed", read_only=True)
-            except duckdb.IOException as error:
-                raise _not_opened(error) from None
+            except _DAMAGE as error:
+                raise _not_opened(error, paths.landing_file) from None
             for table in ("deliveries", "delivery_columns"):
                 con.execute(f"insert into raw.{table} by name from landed.raw.{table}")
             con.execute("detach landed")
         yield store
 
 
-def _not_opened(error: duckdb.Error) -> LandingError:
-    in_use = "lock" in str(error).lower()
+def _not_opened(error: duckdb.Error, file: Path) -> LandingError:
+    said = str(error).lower()
+    what = "the landing store could not be opened or written"
+    if "set lock" in said or "conflicting lock" in said:
+        return LandingError(
+            what, cause="another process has it open", next_step="wait until the other has ended and try again"
+        )
+    if _is_writable(file) and not isinstance(error, duckdb.OutOfMemoryException) and "no space" not in said:
+        return LandingError(
+            what,
+            cause=f"work/{file.name} is damaged, or no DuckDB file ({type(error).__name__})",
+            next_step=f"bring it back from a backup; without one, move work/{file.name} and its .wal away, and all "
+            "files that are still in `deliveries` are read anew (leave the folder `keys` as it is)",
+        )
     return LandingError(
-        "the landing store could not be opened or written",
-        cause="another process has it open" if in_use else type(error).__name__,
-        next_step="wait until the other has ended and try again"
-        if in_use
-        else "check the free disk space and the rights of the folder `work`",
+        what, cause=type(error).__name__, next_step="check the free disk space and the rights of the folder `work`"
     )
+
+
+def _is_writable(file: Path) -> bool:
+    try:
+        with file.open("r+b"):
+            return True
+    except OSError:
+        return False
 
 
 class LandingStore:

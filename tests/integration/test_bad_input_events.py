@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ import duckdb
 import pytest
 import yaml
 
+from flows import steps
 from flows.checking import check_study
+from flows.errors import AllianceError, ConfigurationError, LandingError
 from flows.landed import LandedStudy, land_study
+from flows.status import read_status
 from flows.study import load_study
 
 HEADER = "id,session,q1,q2\n"
@@ -106,3 +111,56 @@ def test_a_broken_file_among_unchanged_ones_is_something_new_until_it_is_mended(
     first, again, with_broken, with_broken_again, mended = states
     assert first == again == mended
     assert with_broken == with_broken_again != first
+
+
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "text"])
+def test_a_damaged_landing_store_says_what_to_do(tmp_path: Path, damage: str) -> None:
+    study = make_study(tmp_path, north={})
+    deliver(study, "a.csv", HEADER + "".join(f"K{n},5,1,2\n" for n in range(5_000)))
+    land(study)
+    store = study / "work" / "landing.duckdb"
+    whole = store.read_bytes()
+    changed = bytearray(whole)
+    changed[8_192::512] = bytes(255 - each for each in changed[8_192::512])
+    store.write_bytes(
+        {"cut": whole[: len(whole) // 2], "overwritten": bytes(changed), "text": b"a,b\n1,2\n" * 999}[damage]
+    )
+    for read in (land, check_study):
+        with pytest.raises(LandingError) as failed:
+            read(study)
+        assert "another process" not in str(failed.value)
+        assert "backup" in str(failed.value)
+    # As the message says: everything that is still in deliveries comes back under the same pseudonyms.
+    before = sorted(each.stem for each in (study / "keys").iterdir())
+    for file in (study / "work").glob("landing.duckdb*"):
+        file.unlink()
+    assert land(study).new_deliveries == ("north/a.csv",)
+    assert sorted(each.stem for each in (study / "keys").iterdir()) == before
+
+
+def test_ids_of_refreshes_grow_when_the_clock_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make_study(tmp_path, north={})
+    newest = study / "warehouse" / "versions" / "20991231T235959Z"
+    newest.mkdir(parents=True)
+    (newest / "manifest.json").write_text("{}")
+    assert steps.begin(study).refresh_id == "21000101T000000Z"
+
+
+def test_a_refresh_that_the_system_stopped_leaves_a_note(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={})
+    refresh = steps.begin(study)
+    with pytest.raises(OSError), steps.noted(refresh):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    noted = json.loads(refresh.paths.last_refresh_file.read_text())
+    assert (noted["status"], noted["message"]) == ("failed", "No space left on device")
+    refresh.paths.last_refresh_file.write_text("[1]")
+    assert read_status(refresh.paths).last_attempt is None
+
+
+def test_too_little_memory_is_a_sentence_about_the_setting(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={})
+    (study / "study.yml").write_text("study: small\ntitle: Small\nmemory_limit: 1MB\n")
+    with pytest.raises(ConfigurationError, match="too little memory"):
+        load_study(study)
+    with pytest.raises(AllianceError, match="raise `memory_limit`"), steps._step(steps.begin(study), "build"):
+        raise duckdb.OutOfMemoryException("failed to pin block")
