@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -11,6 +12,7 @@ import duckdb
 from flows.changes import record_changes
 from flows.code_version import code_version
 from flows.database import attach, connect
+from flows.progress import say
 
 if TYPE_CHECKING:
     from flows.steps import Refresh
@@ -51,12 +53,12 @@ def record_refresh(refresh: Refresh) -> bool:
 
     Returns whether answers that were published before are gone, so that the file must be written anew.
     """
-    published = refresh.paths.published_file if refresh.paths.published_file.exists() else None
+    published = _readable(refresh.paths.published_file)
     with connect(
         memory_limit=refresh.resources.memory_limit, threads=refresh.resources.threads, temp=refresh.paths.temp_dir
     ) as con:
         attach(con, refresh.paths.next_file, "alliance")
-        _carry_history(con, refresh)
+        _carry_history(con, published)
         removed = record_changes(
             con,
             published=published,
@@ -70,14 +72,27 @@ def record_refresh(refresh: Refresh) -> bool:
     return removed
 
 
-def _carry_history(con: duckdb.DuckDBPyConnection, refresh: Refresh) -> None:
+def _readable(published: Path) -> Path | None:
+    """The published file, or None where there is none or it is damaged: it must not keep a sound one from readers."""
+    if not published.exists():
+        return None
+    try:
+        with connect(published, read_only=True) as con:
+            con.execute("select 1 from core.item_responses, meta.refreshes limit 1")
+    except duckdb.Error:
+        say("publish", "the published file cannot be read: its history ends, and everything counts as new")
+        return None
+    return published
+
+
+def _carry_history(con: duckdb.DuckDBPyConnection, published: Path | None) -> None:
     """Earlier refreshes and their changes stay readable, whether the file was built anew or not.
 
     An older version of the table may lack columns that are there now; what it has is taken by name.
     """
-    if not refresh.paths.published_file.exists():
+    if published is None:
         return
-    attach(con, refresh.paths.published_file, "history", read_only=True)
+    attach(con, published, "history", read_only=True)
     try:
         for table in ("refreshes", "changes"):
             con.execute(f"delete from alliance.meta.{table}")
