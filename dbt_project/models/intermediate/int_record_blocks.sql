@@ -65,11 +65,9 @@ with mapped as (
             session_map.role = 'session'
             and record_blocks.block_id = session_map.block_id
             and lower(record_blocks.session_text) = session_map.raw_value
+    -- only long blocks have item codes; a condition on the left side would make this a comparison of all with all
     left join {{ ref("stg_bindings") }} as bindings
-        on
-            blocks.shape = 'long'
-            and record_blocks.block_id = bindings.block_id
-            and record_blocks.item_code = bindings.item_code
+        on record_blocks.block_id = bindings.block_id and record_blocks.item_code = bindings.item_code
     left join (select distinct site_id, client_id from {{ source("raw", "withdrawals") }}) as withdrawals
         on blocks.site_id = withdrawals.site_id and clients.pseudonym = withdrawals.client_id
 ),

@@ -5,43 +5,42 @@
     post_hook="{{ add_primary_key() }}"
 ) }}
 
-with sides as (
+with client_scores as (
     select
         pairs.pair_id,
-        'client' as rater,
+        pairs.pair_id * 256 + (scores.score_id - pairs.client_form_id * 256) as dyad_session_id,
         scores.scale_id,
-        scores.score_id - pairs.client_form_id * 256 as scale_number,
         scores.score
-    from {{ ref("int_dyad_pairs") }} as pairs
-    inner join {{ ref("scale_scores") }} as scores
-        on pairs.client_form_id = scores.form_id
+    from {{ ref("scale_scores") }} as scores
+    inner join {{ ref("int_dyad_pairs") }} as pairs
+        on scores.form_id = pairs.client_form_id
+),
 
-    union all
-
+therapist_scores as (
     select
         pairs.pair_id,
-        'therapist' as rater,
+        pairs.pair_id * 256 + (scores.score_id - pairs.therapist_form_id * 256) as dyad_session_id,
         scores.scale_id,
-        scores.score_id - pairs.therapist_form_id * 256 as scale_number,
         scores.score
-    from {{ ref("int_dyad_pairs") }} as pairs
-    inner join {{ ref("scale_scores") }} as scores
-        on pairs.therapist_form_id = scores.form_id
+    from {{ ref("scale_scores") }} as scores
+    inner join {{ ref("int_dyad_pairs") }} as pairs
+        on scores.form_id = pairs.therapist_form_id
 ),
 
 side_by_side as (
     select
-        pair_id,
-        scale_number,
-        min(scale_id) as scale_id,
-        max(case when rater = 'client' then score end) as client_score,
-        max(case when rater = 'therapist' then score end) as therapist_score
-    from sides
-    group by pair_id, scale_number
+        coalesce(client.dyad_session_id, therapist.dyad_session_id) as dyad_session_id,
+        coalesce(client.pair_id, therapist.pair_id) as pair_id,
+        coalesce(client.scale_id, therapist.scale_id) as scale_id,
+        client.score as client_score,
+        therapist.score as therapist_score
+    from client_scores as client
+    full outer join therapist_scores as therapist
+        on client.dyad_session_id = therapist.dyad_session_id
 )
 
 select
-    side_by_side.pair_id * 256 + side_by_side.scale_number as dyad_session_id,
+    side_by_side.dyad_session_id,
     pairs.site_id,
     pairs.dyad_id,
     pairs.session_id,

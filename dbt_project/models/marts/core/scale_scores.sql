@@ -73,7 +73,8 @@ ruled as (
         joined.n_answered > 0 and joined.n_answered >= study.min_share_answered * scales.n_items - 1e-9
             as is_answered_enough
     from joined
-    inner join {{ ref("stg_scales") }} as scales
+    -- every key is there; an inner join would lead the planner to expect a handful of rows and to hash the scores
+    left join {{ ref("stg_scales") }} as scales
         on joined.scale_key = scales.scale_key
     inner join {{ ref("forms") }} as forms
         on joined.form_id = forms.form_id
