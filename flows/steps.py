@@ -237,16 +237,17 @@ def noted(refresh: Refresh) -> Iterator[Callable[[Ended], None]]:
         refresh.paths.work_dir.mkdir(parents=True, exist_ok=True)
         refresh.paths.last_refresh_file.write_text(json.dumps(content, indent=1, default=str) + "\n")
 
+    def write_if_there_is_room(status: str, message: str) -> None:
+        with suppress(OSError):
+            write({"refresh_id": refresh.refresh_id, "status": status, "message": message})
+
     try:
         yield lambda ended: write(asdict(ended))
     except AllianceError as error:
-        status = "stopped" if isinstance(error, CheckFailed) else "failed"
-        write({"refresh_id": refresh.refresh_id, "status": status, "message": str(error)})
+        write_if_there_is_room("stopped" if isinstance(error, CheckFailed) else "failed", str(error))
         raise
     except OSError as error:
-        # A disk that is full may have no room for the note either.
-        with suppress(OSError):
-            write({"refresh_id": refresh.refresh_id, "status": "failed", "message": error.strerror or "system error"})
+        write_if_there_is_room("failed", error.strerror or "system error")
         raise
 
 
@@ -271,6 +272,14 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
             cause="it needs more memory, or room to spill to the disk, than it was given",
             next_step="raise `memory_limit` in study.yml, or make room on the disk; "
             "the published warehouse is as it was",
+        ) from None
+    except duckdb.IOException as error:
+        raise AllianceError(
+            f"the step `{name}` failed",
+            cause="no space left on the disk"
+            if "no space" in str(error).lower()
+            else f"a file could not be read or written: {dbt.without_values(str(error))}",
+            next_step="look at free disk space and access rights, then try again; the published warehouse is as it was",
         ) from None
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -157,6 +157,21 @@ def test_a_refresh_that_the_system_stopped_leaves_a_note(tmp_path: Path) -> None
     assert read_status(refresh.paths).last_attempt is None
 
 
+def test_a_full_disk_is_said_even_where_no_note_of_it_can_be_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh = steps.begin(make_study(tmp_path, north={}))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(AllianceError) as failed, steps.noted(refresh), steps._step(refresh, "check"):
+        raise duckdb.IOException("Could not write file '/study/secret': No space left on device")
+    assert "no space left on the disk" in str(failed.value)
+    assert "defect" not in str(failed.value) and "secret" not in str(failed.value)
+
+
 def test_too_little_memory_is_a_sentence_about_the_setting(tmp_path: Path) -> None:
     study = make_study(tmp_path, north={})
     (study / "study.yml").write_text("study: small\ntitle: Small\nmemory_limit: 1MB\n")
