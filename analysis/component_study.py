@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from analysis.resampling import MissingRule
 from analysis.retention import retention
 from analysis.salience import salience
 from analysis.scale_reliability import component_sets, scale_reliability
-from analysis.scores import Scores, component_scores, score_weights, unit_weighted_scores
+from analysis.scores import ScoreMethod, Scores, component_scores, score_weights, unit_weighted_scores
 from analysis.solution import Solution
 from analysis.stability import Stability, bootstrap_solution
 from analysis.status import AnalysisError, Status, attempt
@@ -218,7 +218,12 @@ def _correlator(found: Correlations, settings: ComponentSettings) -> Callable[[n
 def _scores(rows: Rows, solution: Solution, settings: ComponentSettings, facts: ItemFacts) -> Scores:
     if settings.scores == "unit_weighted":
         return unit_weighted_scores(rows.answers, solution, salience=settings.salience, ranges=facts.ranges)
-    return component_scores(rows.answers, solution, settings.scores)  # type: ignore[arg-type]
+    return component_scores(rows.answers, solution, _weighting(settings))
+
+
+def _weighting(settings: ComponentSettings) -> ScoreMethod:
+    """The weights that say how well the components are determined; means of salient items have none of their own."""
+    return "regression" if settings.scores == "unit_weighted" else cast("ScoreMethod", settings.scores)
 
 
 def _solution_frames(
@@ -231,9 +236,7 @@ def _solution_frames(
     seed: int,
 ) -> dict[str, pd.DataFrame]:
     judged = salience(solution, settings.salience)
-    weighted = attempt(
-        score_weights, solution, "regression" if settings.scores == "unit_weighted" else settings.scores
-    )
+    weighted = attempt(score_weights, solution, _weighting(settings))
     consistent = scale_reliability(
         rows.answers,
         component_sets(solution, settings.salience),

@@ -140,7 +140,7 @@ def components_table(
         suggested_label(items, facts.themes, facts.scales, list(facts.reversed_items), facts.theme_names)
         for items in marked
     ]
-    table["themes"] = [theme_counts(items, facts.themes) for items in marked]
+    table["themes"] = pd.Series([theme_counts(items, facts.themes) for items in marked], dtype=object)
     table["status"] = [solution.status if items else Status.TOO_FEW_ITEMS.value for items in marked]
     table["reason"] = [
         why(solution.status, solution.warnings) if items else "No item has a salient loading on it." for items in marked

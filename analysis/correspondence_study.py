@@ -10,7 +10,8 @@ import pandas as pd
 from analysis.cfa import cfa
 from analysis.component_study import ComponentSettings, FoundComponents, ItemFacts
 from analysis.component_tables import why
-from analysis.correspondence import Correspondence, correspondence, correspondence_intervals
+from analysis.correspondence import Correspondence, correspondence
+from analysis.correspondence_bootstrap import correspondence_with_intervals
 from analysis.status import Attempt, Status, attempt
 from analysis.study_rows import StudyResult
 
@@ -33,11 +34,12 @@ def study_correspondence(found: FoundComponents, facts: ItemFacts, settings: Com
     """
     solution = found.solution
     scales = {item: facts.scales[item] for item in solution.items if item in facts.scales}
-    compared = correspondence(solution, scales, threshold=settings.salience)
+    if found.stability is None:
+        compared = correspondence(solution, scales, threshold=settings.salience)
+        whole = compared.to_frame()
+    else:
+        compared, whole = correspondence_with_intervals(found.stability, scales, threshold=settings.salience)
     instruments = {scale.split(".")[0] for scale in compared.scales}
-    whole = compared.to_frame()
-    if found.stability is not None:
-        whole = correspondence_intervals(found.stability, scales, threshold=settings.salience)
     overall = pd.DataFrame(
         {
             "instrument_id": instruments.pop() if len(instruments) == 1 else "",

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.association import Correlation, correlate
+from analysis.component_tables import why
 from analysis.multiplicity import adjust_families
 from analysis.regression import Coefficient, Regression, regress
 from analysis.status import AnalysisError, Status, attempt, most_serious
@@ -76,7 +77,6 @@ def study_outcomes(predictors: Predictors, outcomes: pd.DataFrame, settings: Out
         Status.OK.value,
         None,
         tuple(dict.fromkeys(warnings)),
-        {"n_items": predictors.values.shape[1] if not predictors.jointly else None},
     )
 
 
@@ -145,11 +145,11 @@ def _effects(
             **count_people(predictors.rows.keys[usable]),
         }
         return
-    models = [("correlation", "regression", None, "")]
+    models: list[tuple[str, str, np.ndarray | None, str]] = [("correlation", "regression", None, "")]
     if outcome.before is not None:
         models.append(("partial_correlation", "regression_adjusted", outcome.before, outcome.before_name))
     for correlation, regression, before, before_name in models:
-        said = {"covariates": [f"pre_therapy.{before_name}"] if before is not None else []}
+        said: dict[str, Any] = {"covariates": [f"pre_therapy.{before_name}"] if before is not None else []}
         if before is not None:
             kept = int((usable & np.isfinite(before)).sum())
             if kept < settings.min_rows:
@@ -206,7 +206,7 @@ def _correlations(
         names=(name, outcome.name),
     )
     shared = _row(outcome, predictors, model, name, "r") | count_people(predictors.rows.keys[used])
-    shared |= {"status": Status(found.status).value, "reason": found.warnings[0] if found.warnings else None}
+    shared |= {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
     yield from (shared | interval for interval in correlation_intervals(found))
 
 
@@ -272,7 +272,7 @@ def _regressions(
             row = _row(outcome, predictors, model, "", "slope_of_covariate") | people | _slope(found, coefficient)
             yield row | {"family": None}
     for term, figures in _whole(found).items():
-        status = {"status": Status(found.status).value, "reason": found.warnings[0] if found.warnings else None}
+        status = {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
         yield _row(outcome, predictors, model, "", term) | people | figures | status | {"family": None}
 
 
@@ -289,7 +289,7 @@ def _slope(found: Regression, coefficient: Coefficient) -> dict[str, Any]:
         "lower": coefficient.beta_ci_lower,
         "upper": coefficient.beta_ci_upper,
         "status": status.value,
-        "reason": found.warnings[0] if status is not Status.OK and found.warnings else None,
+        "reason": why(status, found.warnings),
     }
 
 

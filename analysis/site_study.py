@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.association import correlate
+from analysis.component_tables import why
 from analysis.pooling import Pooled, leave_one_out, pool
 from analysis.status import AnalysisError, Status, most_serious
 from analysis.study_rows import StudyResult, count_people
@@ -80,15 +81,20 @@ def _site(
         hidden = {"n_sites": 1, "is_suppressed": True, "status": Status.SUPPRESSED.value, "reason": reason}
         return row | nothing | hidden
     found = correlate(x[at], y[at], level=level)
-    status = {"status": Status(found.status).value, "reason": found.warnings[0] if found.warnings else None}
-    return row | people | status | {
-        "is_suppressed": False,
-        "estimate": float(np.arctanh(found.r)) if abs(found.r) < 1 else np.nan,
-        "estimate_shown": found.r,
-        "standard_error": 1 / np.sqrt(people["n_rows"] - 3),
-        "lower": found.ci_lower,
-        "upper": found.ci_upper,
-    }
+    status = {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
+    return (
+        row
+        | people
+        | status
+        | {
+            "is_suppressed": False,
+            "estimate": float(np.arctanh(found.r)) if abs(found.r) < 1 else np.nan,
+            "estimate_shown": found.r,
+            "standard_error": 1 / np.sqrt(people["n_rows"] - 3),
+            "lower": found.ci_lower,
+            "upper": found.ci_upper,
+        }
+    )
 
 
 def _pooled(found: Pooled) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def _pooled(found: Pooled) -> dict[str, Any]:
         "tau2": found.tau2,
         "is_suppressed": False,
         "status": Status(found.status).value,
-        "reason": found.warnings[0] if found.warnings else None,
+        "reason": why(found.status, found.warnings),
     }
 
 

@@ -95,7 +95,7 @@ def study_component_agreement(
                 "statistic": "pearson",
                 "family": "client components with therapist components, pearson",
                 "status": Status(found.status).value,
-                "reason": found.warnings[0] if found.warnings else None,
+                "reason": why(found.status, found.warnings),
             }
             rows += [shared | interval for interval in correlation_intervals(found)]
     frame = adjusted(pd.DataFrame(rows))
@@ -103,41 +103,41 @@ def study_component_agreement(
     return _with_status(frame, (lost,) if apart else ())
 
 
-def study_scale_agreement(pairs: pd.DataFrame, settings: PairSettings) -> StudyResult:
+def study_scale_agreement(
+    keys: pd.DataFrame, client: pd.DataFrame, therapist: pd.DataFrame, settings: PairSettings
+) -> StudyResult:
     """Rows of ``agreement`` for every scale: correlation, difference, concordance and limits of the two raters.
 
-    ``pairs`` has one row per scale and dyad (scale, dyad_id, client_id, therapist_id, site_id, client_score,
-    therapist_score). A scale with too few dyads is a row with its status. Raises :class:`AnalysisError` when there is
-    no scale that both raters of a dyad have.
+    ``client`` and ``therapist`` (n dyads, scales) hold the scores of a session that both rated, missing where there is
+    none; ``keys`` says who the dyads are. A scale with too few dyads is a row with its status. Raises
+    :class:`AnalysisError` when no scale has enough.
     """
-    if not len(pairs):
-        raise AnalysisError("No dyad has scores of both raters in one session.", Status.NO_DATA)
     rows: list[dict[str, Any]] = []
     warnings: list[str] = []
-    for scale, group in pairs.groupby("scale", sort=True):
-        shared = _agreement_row("scale", str(scale), str(scale), group)
-        if len(group) < settings.min_rows:
-            reason = f"{len(group)} dyads; the study asks for at least {settings.min_rows}."
-            rows.append(
-                shared | {"statistic": "pearson", "status": Status.TOO_FEW_ROWS.value, "reason": reason, "p": np.nan}
-            )
+    for scale in client.columns:
+        used = client[scale].notna() & therapist[scale].notna()
+        shared = _agreement_row("scale", str(scale), str(scale), keys[used])
+        if used.sum() < max(settings.min_rows, 1):
+            reason = f"{int(used.sum())} dyads; the study asks for at least {settings.min_rows}."
+            status = Status.TOO_FEW_ROWS if used.any() else Status.NO_DATA
+            rows.append(shared | {"statistic": "pearson", "status": status.value, "reason": reason, "p": np.nan})
             continue
         found = agree(
-            group["client_score"],
-            group["therapist_score"],
-            cluster=group["therapist_id"].to_numpy(dtype=object),
+            client.loc[used, scale],
+            therapist.loc[used, scale],
+            cluster=keys.loc[used, "therapist_id"].to_numpy(dtype=object),
             n_bootstrap=settings.bootstrap,
             seed=settings.seed,
             level=settings.level,
         )
         warnings += [f"{scale}: {sentence}" for sentence in found.warnings]
         rows += [shared | row for row in _statistics(found)]
-    frame = adjusted(pd.DataFrame(rows))
-    if (frame["status"] == Status.TOO_FEW_ROWS).all():
+    if not any("estimate" in row for row in rows):
         raise AnalysisError(
             f"No scale has the {settings.min_rows} dyads with both ratings that the study asks for.",
-            Status.TOO_FEW_ROWS,
+            Status.TOO_FEW_ROWS if len(keys) else Status.NO_DATA,
         )
+    frame = adjusted(pd.DataFrame(rows))
     return StudyResult({"agreement": frame}, Status.OK.value, None, tuple(dict.fromkeys(warnings)))
 
 
@@ -164,9 +164,7 @@ def _agreement_row(scope: str, subject: str, other: str, people: pd.DataFrame) -
 
 
 def _statistics(found: Agreement) -> Iterator[dict[str, Any]]:
-    status = {"status": Status(found.status).value, "reason": found.warnings[0] if found.warnings else None}
-    if status["status"] == Status.OK:
-        status["reason"] = None
+    status = {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
     for one in found.statistics:
         name, method = STATISTICS[one.statistic]
         if found.n_clusters < 2 and method.startswith("cluster"):
@@ -193,7 +191,6 @@ def _statistics(found: Agreement) -> Iterator[dict[str, Any]]:
 
 
 def _with_status(frame: pd.DataFrame, warnings: tuple[str, ...]) -> StudyResult:
-    frame.loc[frame["status"] == Status.OK, "reason"] = None
     status = most_serious(frame["status"])
     reasons = frame.loc[frame["status"] == status, "reason"].dropna()
     return StudyResult(
@@ -257,9 +254,7 @@ def study_congruence(
         status=status,
         reason=why(status, warnings),
     )
-    return StudyResult(
-        {"congruence": frame}, status, why(status, warnings), warnings, {"n_items": len(estimate.items)}
-    )
+    return StudyResult({"congruence": frame}, status, why(status, warnings), warnings, {"n_items": len(estimate.items)})
 
 
 def study_emphasis(

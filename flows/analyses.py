@@ -35,8 +35,6 @@ def run(
         attach(con, database, "alliance")
         catalogue = read_catalogue(con, names)
         tables = ResultTables(con)
-        registrar = Registrar(
-            tables, code_version=code_version, unverified=catalogue.unverified, progress=progress
-        )
+        registrar = Registrar(tables, code_version=code_version, unverified=catalogue.unverified, progress=progress)
         StudyAnalyses(con, catalogue, study.settings.analyses, registrar).run()
     return tuple(registrar.findings)

@@ -15,9 +15,7 @@ from analysis.two_views import paired_scores
 from flows.analysing.registry import CONFIDENCE
 
 
-def study_across_sites(
-    found: Mapping[str, FoundComponents], outcomes: pd.DataFrame, min_rows: int
-) -> StudyResult:
+def study_across_sites(found: Mapping[str, FoundComponents], outcomes: pd.DataFrame, min_rows: int) -> StudyResult:
     """Correlations of every component with every outcome, and of client with therapist components, by site.
 
     Only effects with at least ``min_rows`` rows over all sites are compared. Raises :class:`AnalysisError` when there
@@ -29,9 +27,7 @@ def study_across_sites(
     return study_sites(frames)
 
 
-def _with_outcomes(
-    rater: str, found: FoundComponents, outcomes: pd.DataFrame, min_rows: int
-) -> list[pd.DataFrame]:
+def _with_outcomes(rater: str, found: FoundComponents, outcomes: pd.DataFrame, min_rows: int) -> list[pd.DataFrame]:
     frames = []
     after = outcomes[outcomes["phase"] == "post"]
     for (outcome, outcome_rater), measured in after.groupby(["outcome", "rater"], sort=True):

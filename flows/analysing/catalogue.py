@@ -39,9 +39,9 @@ class Catalogue:
         ranges = zip(self.items["min_value"], self.items["max_value"], strict=True)
         subscales = self.scales[self.scales["kind"] == "subscale"].drop_duplicates("item_id")
         names = subscales["instrument_id"] + "." + subscales["scale_id"]
-        themes = self.items["theme"].dropna()
+        themes = {str(item): str(theme) for item, theme in self.items["theme"].dropna().items()}
         return ItemFacts(
-            themes=themes.to_dict(),
+            themes=themes,
             scales=dict(zip(subscales["item_id"], names, strict=True)),
             ranges=dict(zip(self.items.index, ((float(low), float(high)) for low, high in ranges), strict=True)),
             reversed_items=frozenset(self.items.index[self.items["reverse_keyed"].astype(bool)]),
@@ -96,7 +96,7 @@ def read_catalogue(con: duckdb.DuckDBPyConnection, theme_names: Mapping[str, str
 
 
 def planned_sets(catalogue: Catalogue, settings: AnalysisSettings) -> tuple[PlannedSet, ...]:
-    """Every item set of every rater, in the order of the settings.
+    """Every item set of every rater, set by set in the order of the settings.
 
     A set or rater without any responses is planned too, with the items it would have, so that its analysis says why
     there is nothing.

@@ -30,7 +30,7 @@ def finding(analysis: Analysis, n_rows: int, result: StudyResult) -> str:
     A p value is called significant only after the Holm adjustment within its family.
     """
     who = "" if analysis.rater == "both" else f", {analysis.rater}"
-    items = f" ({analysis.item_set.replace('_', ' ')}{who})" if analysis.item_set else f" ({analysis.rater})"
+    items = f" ({analysis.item_set}{who})" if analysis.item_set else f" ({analysis.rater})"
     line = f"{_WHAT[analysis.kind]}{items}: "
     if not result.frames or all(not len(frame) for frame in result.frames.values()):
         return line + f"not run, {result.reason}"

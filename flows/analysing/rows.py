@@ -90,50 +90,55 @@ qualify row_number() over (
 order by all
 """
 
+_SCALES = """
+select distinct scores.instrument_id || '.' || scores.scale_id as scale
+from alliance.core.scale_scores as scores
+join alliance.core.instruments as instruments using (instrument_id)
+where instruments.domain = 'alliance' and scores.score is not null order by scale
+"""
+
 _SCORES = """
 with declared as (select count(*) > 0 as has_sessions from alliance.core.sessions),
 scored as (
     select
         coalesce(forms.dyad_id, forms.client_id) as unit_id, forms.client_id, forms.dyad_id, forms.therapist_id,
-        forms.site_id, forms.rater, forms.form_date, forms.form_id,
-        coalesce(forms.session_id, forms.occasion) as session_id,
+        forms.site_id, forms.form_date, forms.form_id, coalesce(forms.session_id, forms.occasion) as session_id,
         coalesce(sessions.session_order, 0) as session_order,
         abs(try_cast(forms.occasion as double) - sessions.target_number) as distance,
         scores.instrument_id || '.' || scores.scale_id as scale, scores.score
     from alliance.core.scale_scores as scores
     join alliance.core.forms as forms using (form_id)
-    join alliance.core.instruments as instruments on instruments.instrument_id = scores.instrument_id
     cross join declared
     left join alliance.core.sessions as sessions using (session_id)
-    where instruments.domain = 'alliance' and forms.phase = 'therapy' and scores.score is not null
+    where forms.phase = 'therapy' and forms.rater = $rater and scores.score is not null
+        and scores.instrument_id || '.' || scores.scale_id in (select unnest($scales))
         and (forms.session_id is not null or not declared.has_sessions)
         and ($session is null or forms.session_id = $session)
 ),
 one_per_session as (
     select * from scored
     qualify row_number() over (
-        partition by unit_id, rater, scale, session_id
-        order by distance nulls last, form_date desc nulls last, form_id
+        partition by unit_id, scale, session_id order by distance nulls last, form_date desc nulls last, form_id
     ) = 1
 ),
 taken as (
     select * from one_per_session
     qualify $is_mean or row_number() over (
-        partition by unit_id, rater, scale
-        order by session_order desc, form_date desc nulls last, session_id desc
+        partition by unit_id, scale order by session_order desc, form_date desc nulls last, session_id desc
     ) = 1
 )
 select
-    unit_id, rater, scale, min(client_id) as client_id, min(dyad_id) as dyad_id, min(therapist_id) as therapist_id,
-    min(site_id) as site_id, case when $is_mean then null else min(session_id) end as session_id,
-    max(form_date) as form_date, avg(score order by form_id) as score
-from taken group by unit_id, rater, scale order by scale, rater, unit_id
+    unit_id, min(client_id) as client_id, min(dyad_id) as dyad_id, min(therapist_id) as therapist_id,
+    min(site_id) as site_id, null::varchar as session_id, max(form_date) as form_date,
+    {cells}
+from taken group by unit_id order by unit_id
 """
 
 _PAIRS = """
 with paired as (
     select
-        pairs.*, dyads.client_id, dyads.therapist_id, coalesce(sessions.session_order, 0) as session_order
+        pairs.*, instrument_id || '.' || scale_id as scale, dyads.client_id, dyads.therapist_id,
+        coalesce(sessions.session_order, 0) as session_order
     from alliance.core.dyad_sessions as pairs
     join alliance.core.dyads as dyads using (dyad_id)
     left join alliance.core.sessions as sessions using (session_id)
@@ -142,15 +147,14 @@ with paired as (
 taken as (
     select * from paired
     qualify $is_mean or row_number() over (
-        partition by dyad_id, instrument_id, scale_id order by session_order desc, session_id desc
+        partition by dyad_id, scale order by session_order desc, session_id desc
     ) = 1
 )
 select
-    instrument_id || '.' || scale_id as scale, dyad_id, min(client_id) as client_id,
-    min(therapist_id) as therapist_id, min(site_id) as site_id,
-    avg(client_score order by session_order, session_id) as client_score,
-    avg(therapist_score order by session_order, session_id) as therapist_score
-from taken group by instrument_id, scale_id, dyad_id order by scale, dyad_id
+    dyad_id as unit_id, min(client_id) as client_id, dyad_id, min(therapist_id) as therapist_id,
+    min(site_id) as site_id, null::varchar as session_id, null::date as form_date,
+    {cells}
+from taken group by dyad_id order by dyad_id
 """
 
 
@@ -188,14 +192,45 @@ def read_outcomes(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return con.execute(_OUTCOMES).df()
 
 
-def read_scores(con: duckdb.DuckDBPyConnection, session_rule: str) -> pd.DataFrame:
-    """Scale scores of both raters by the session rule: one row per dyad (or client), rater and scale."""
-    return con.execute(_SCORES, _session(session_rule)).df()
+def read_scales(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """The alliance scales that have scores, as ``wai_s.total``, in alphabetical order."""
+    return tuple(row[0] for row in con.execute(_SCALES).fetchall())
 
 
-def read_pairs(con: duckdb.DuckDBPyConnection, session_rule: str) -> pd.DataFrame:
-    """Both raters' scores of a scale side by side, one row per scale and dyad, from sessions that both rated."""
-    return con.execute(_PAIRS, _session(session_rule)).df()
+def read_scores(con: duckdb.DuckDBPyConnection, *, rater: str, scales: tuple[str, ...], session_rule: str) -> Rows:
+    """Scale scores of ``rater`` as answers of :class:`Rows`; each scale of a dyad is of the last session it has."""
+    cells = [_average("score", scale, "form_id", scale) for scale in scales]
+    if not cells:
+        return Rows(pd.DataFrame(), pd.DataFrame(columns=list(KEYS)))
+    query = _SCORES.format(cells=",\n    ".join(cells))
+    found = con.execute(query, {"rater": rater, "scales": list(scales), **_session(session_rule)}).df()
+    return Rows(found[list(scales)].astype(float), found[list(KEYS)])
+
+
+def read_pairs(
+    con: duckdb.DuckDBPyConnection, *, scales: tuple[str, ...], session_rule: str
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Who the dyads are, and the client's and the therapist's scores of each scale in a session that both rated.
+
+    Three frames of equal rows, one per dyad; a scale's column is missing in both where there is no such session.
+    """
+    if not scales:
+        return pd.DataFrame(columns=list(KEYS)), pd.DataFrame(), pd.DataFrame()
+    cells = [
+        _average(f"{rater}_score", scale, "session_order, session_id", f"{rater}:{scale}")
+        for scale in scales
+        for rater in ("client", "therapist")
+    ]
+    found = con.execute(_PAIRS.format(cells=",\n    ".join(cells)), _session(session_rule)).df()
+    client, therapist = (
+        found[[f"{rater}:{scale}" for scale in scales]].set_axis(list(scales), axis=1).astype(float)
+        for rater in ("client", "therapist")
+    )
+    return found[list(KEYS)], client, therapist
+
+
+def _average(value: str, scale: str, order: str, name: str) -> str:
+    return f'avg({value} order by {order}) filter (where scale = {_quoted(scale)}) as "{name}"'
 
 
 def _quoted(text: str) -> str:

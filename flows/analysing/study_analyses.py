@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import duckdb
 import pandas as pd
@@ -15,7 +13,7 @@ from analysis.correspondence_study import study_correspondence
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
 from analysis.scale_reliability import scale_reliability
 from analysis.status import AnalysisError, Status
-from analysis.study_rows import KEYS, Rows, StudyResult, count_people, require_rows
+from analysis.study_rows import Rows, StudyResult, count_people, require_rows
 from analysis.two_views import (
     PairSettings,
     study_component_agreement,
@@ -27,7 +25,7 @@ from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
-from flows.analysing.rows import read_outcomes, read_pairs, read_rows, read_scores
+from flows.analysing.rows import read_outcomes, read_pairs, read_rows, read_scales, read_scores
 from flows.analysis_settings import AnalysisSettings
 
 MOST_ROWS_BOOTSTRAPPED = 20_000
@@ -53,30 +51,29 @@ class StudyAnalyses:
         self._outcomes: pd.DataFrame = read_outcomes(con)
 
     def run(self) -> None:
-        """Components and reliability of every set and rater; then what compares raters, outcomes and sites."""
+        """Set by set its components and what is asked of them, then what the scales say."""
         planned = planned_sets(self._catalogue, self._settings)
-        for each in planned:
-            self._components(each)
-            self._correspondence(each)
         names = list(dict.fromkeys(each.name for each in planned))
-        for each in planned:
-            if each.name != JOINT or names == [JOINT]:
-                self._reliability(each)
+        # Outcome, agreement and sites are asked of all items of a rater together, as in the reference study.
+        headline = [name for name in names if name not in self._catalogue.all_rated] or names
         for name in names:
+            self._found.clear()
+            for each in (each for each in planned if each.name == name):
+                self._components(each)
+                self._correspondence(each)
+                if name != JOINT or names == [JOINT]:
+                    self._reliability(each)
             self._congruence(name)
             self._emphasis(name)
-        # Outcome and agreement are asked of all items of a rater together, as in the reference study.
-        headline = [name for name in names if name not in self._catalogue.all_rated] or names
-        for name in headline:
-            for rater in self._settings.raters:
-                self._outcome(name, rater)
-            self._agreement(name)
-        scores = read_scores(self._con, self._settings.session_rule)
+            if name in headline:
+                for rater in self._settings.raters:
+                    self._outcome(name, rater)
+                self._agreement(name)
+                self._sites(name)
+        scales = read_scales(self._con)
         for rater in self._settings.raters:
-            self._scale_outcome(rater, scores[scores["rater"] == rater])
-        self._scale_agreement()
-        for name in headline:
-            self._sites(name)
+            self._scale_outcome(rater, scales)
+        self._scale_agreement(scales)
 
     def _components(self, each: PlannedSet) -> None:
         analysis = self._plan("components", each.name, each.rater, each.items)
@@ -163,18 +160,19 @@ class StudyAnalyses:
 
         self._registrar.carry_out(analysis, lambda: self._both(analysis, name), study)
 
-    def _scale_agreement(self) -> None:
+    def _scale_agreement(self, scales: tuple[str, ...]) -> None:
         analysis = self._plan("agreement_scales", None, "both", ())
 
-        def take() -> tuple[pd.DataFrame, Input]:
-            pairs = read_pairs(self._con, self._settings.session_rule)
-            people = count_people(pairs.drop_duplicates("dyad_id"))
-            return pairs, Input(fingerprint(analysis, pairs), people, people["n_rows"])
-
-        def study(pairs: pd.DataFrame) -> StudyResult:
+        def take() -> tuple[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], Input]:
             self._require_both()
-            settings, dropped = _pair_settings(analysis, pairs["dyad_id"].nunique())
-            result = study_scale_agreement(pairs, settings)
+            keys, client, therapist = read_pairs(self._con, scales=scales, session_rule=self._settings.session_rule)
+            whole = int(client.notna().all(axis=1).sum()) if len(client) else 0
+            used = fingerprint(analysis, keys, client, therapist)
+            return (keys, client, therapist), Input(used, count_people(keys), whole)
+
+        def study(pairs: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> StudyResult:
+            settings, dropped = _pair_settings(analysis, len(pairs[0]))
+            result = study_scale_agreement(*pairs, settings)
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, take, study)
@@ -189,11 +187,12 @@ class StudyAnalyses:
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
 
-    def _scale_outcome(self, rater: str, scores: pd.DataFrame) -> None:
+    def _scale_outcome(self, rater: str, scales: tuple[str, ...]) -> None:
         analysis = self._plan("outcome_scales", None, rater, ())
 
         def take() -> tuple[Predictors, Input]:
-            predictors = Predictors(*_scores_by_unit(scores), rater, jointly=False)
+            rows = read_scores(self._con, rater=rater, scales=scales, session_rule=self._settings.session_rule)
+            predictors = Predictors(rows.answers, rows, rater, jointly=False)
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
@@ -214,7 +213,9 @@ class StudyAnalyses:
         analysis = self._plan("sites", name, "both", (), based_on=self._settings.raters)
 
         def take() -> tuple[dict[str, FoundComponents], Input]:
-            by_rater = {r: self._found[name, r][1] for r in self._settings.raters if (name, r) in self._found}
+            by_rater: dict[str, FoundComponents] = {
+                rater: self._found[name, rater][1] for rater in self._settings.raters if (name, rater) in self._found
+            }
             if not by_rater:
                 raise AnalysisError("No rater has components.", Status.NO_DATA)
             keys = pd.concat([found.rows.keys for found in by_rater.values()]).drop_duplicates("unit_id")
@@ -295,14 +296,3 @@ def _affordable(settings: ComponentSettings, n_rows: int) -> tuple[ComponentSett
 def _pair_settings(analysis: Analysis, n_rows: int) -> tuple[PairSettings, tuple[str, ...]]:
     settings, dropped = _affordable(analysis.component_settings(), n_rows)
     return PairSettings(settings.bootstrap, settings.min_rows, CONFIDENCE, analysis.seed), dropped
-
-
-def _scores_by_unit(scores: pd.DataFrame) -> tuple[pd.DataFrame, Rows]:
-    """Scale scores as columns ``wai_s.total``, ... and who the rows are of; the latest date of a dyad's scales."""
-    values = scores.pivot(index="unit_id", columns="scale", values="score").sort_index()
-    aggregates: Mapping[str, Any] = dict.fromkeys(
-        [key for key in KEYS if key not in ("unit_id", "session_id")], "max"
-    )
-    keys = scores.groupby("unit_id", sort=True).agg(aggregates).reset_index().assign(session_id=None)
-    values = values.reset_index(drop=True)
-    return values, Rows(values, keys[list(KEYS)])

@@ -63,9 +63,7 @@ class ResultTables:
     def discard(self, analysis_id: str) -> None:
         """Take the rows of an analysis that failed half-way out of every table."""
         for table in self._columns:
-            self._con.execute(
-                f"delete from alliance.results.{identifier(table)} where analysis_id = ?", [analysis_id]
-            )
+            self._con.execute(f"delete from alliance.results.{identifier(table)} where analysis_id = ?", [analysis_id])
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
