@@ -37,7 +37,7 @@ def section(warehouse: Warehouse) -> Section:
 def _heat_map(rows: list[Row]) -> Figure:
     worst = sorted(
         {row["site_id"] for row in rows},
-        key=lambda site: -max(_share(row) for row in rows if row["site_id"] == site),
+        key=lambda site: (-max(_share(row) for row in rows if row["site_id"] == site), site),
     )
     chosen = sorted(worst[:MOST_SITES_IN_A_FIGURE])
     cells = [
@@ -61,7 +61,7 @@ def _heat_map(rows: list[Row]) -> Figure:
     )
     numbers = base.mark_text(fontSize=11).encode(
         text="shown:N",
-        color=alt.condition("datum.missing > 9", alt.value("#ffffff"), alt.value("#10243a")),
+        color=alt.condition("datum.missing > 11.5", alt.value("#ffffff"), alt.value("#10243a")),
     )
     chart = (squares + numbers).properties(width=alt.Step(44), height=alt.Step(24))
     highest = max(rows, key=_share)

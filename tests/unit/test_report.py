@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import altair as alt
@@ -17,6 +20,8 @@ from report.warehouse import ReportError
 from tests.unit.report_page import read_page
 from tests.unit.report_results import results
 from tests.unit.report_warehouses import Rows, check_result, make_warehouse, study
+
+ROOT = Path(__file__).parents[2]
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&`\x07\u202e</style></svg>"
 
@@ -161,9 +166,17 @@ def test_the_report_writes_one_file_and_leaves_the_warehouse_alone(tmp_path: Pat
 
 
 def test_the_same_warehouse_gives_the_same_bytes(tmp_path: Path) -> None:
-    database = make_warehouse(tmp_path / "alliance.duckdb", study() | results())
-    first = build_report(database, tmp_path / "a").read_bytes()
-    assert build_report(database, tmp_path / "b").read_bytes() == first
+    database = make_warehouse(tmp_path / "alliance.duckdb", study(25) | results())
+    program = (
+        "import pathlib, sys; from report.build import build_report; build_report(*map(pathlib.Path, sys.argv[1:]))"
+    )
+    pages = []
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", program, database, folder], check=True, env=environment, cwd=ROOT)
+        pages.append((folder / "index.html").read_bytes())
+    assert pages[0] == pages[1]
 
 
 def test_a_warehouse_that_lacks_a_table_is_named_with_what_to_do(tmp_path: Path) -> None:
