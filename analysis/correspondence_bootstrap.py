@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from analysis.alignment import orthogonal_basis, orthogonal_procrustes, tucker_congruence
+from analysis.bias_correction import bias_corrected_interval
 from analysis.correspondence import Correspondence, correspondence
 from analysis.intervals import percentile_interval
 from analysis.stability import Stability
@@ -30,7 +31,10 @@ def correspondence_with_intervals(
     rows = [stability.solution.items.index(item) for item in full.items]
     scale_of = np.array([full.scales.index(scales[item]) for item in full.items])
     drawn = _measures(stability.patterns[:, rows], stability.phis, scale_of, len(full.scales), threshold)
-    frame["lower"], frame["upper"], frame["se"] = percentile_interval(drawn[:, : len(frame)], stability.level)
+    frame["lower"], frame["upper"], frame["se"] = percentile_interval(drawn, stability.level)
+    at = frame.index[frame["measure"] == "mean_target_congruence"][0]
+    corrected = bias_corrected_interval(frame.loc[at, "estimate"], drawn[:, at], stability.level, limits=(-1.0, 1.0))
+    frame.loc[at, ["lower", "upper"]] = [float(corrected.lower), float(corrected.upper)]
     frame["level"] = stability.level
     return full, frame
 
