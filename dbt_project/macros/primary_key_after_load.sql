@@ -1,7 +1,9 @@
 {#-
   Primary keys of the large tables are added once the rows are in: building the index in one sorted pass takes half
-  the time of growing it row by row. A model asks for this with `+meta: {primary_key_after_load: true}`; its yml
-  declares the key as any other. All in the model's own transaction, so a duplicate leaves no table behind.
+  the time of growing it row by row. A model asks for this with `meta={"primary_key_after_load": true}` and the
+  post-hook add_primary_key(); its yml declares the key as any other. The hook runs after the commit, because inside
+  the transaction that wrote the rows DuckDB grows the index row by row all the same. A duplicate fails the model, and
+  a refresh with a failed model is not published.
 -#}
 {% macro duckdb__get_table_columns_and_constraints() -%}
     {%- if not (config.get("meta") or {}).get("primary_key_after_load", false) -%}

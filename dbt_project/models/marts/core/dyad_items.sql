@@ -2,7 +2,7 @@
     materialized="incremental",
     incremental_strategy="replace_changed_sites",
     meta={"primary_key_after_load": true},
-    post_hook="{{ add_primary_key() }}"
+    post_hook={"sql": "{{ add_primary_key() }}", "transaction": false}
 ) }}
 
 -- Only keys and values take part in the join of answers with answers; the dyad's names come afterwards.
