@@ -7,6 +7,7 @@ before this module: Prefect reads its settings when it is imported.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,22 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import steps
+from flows.errors import AllianceError
 from flows.locking import refresh_lock
 from flows.steps import Ended, Refresh
 from flows.summary import arrivals_table, checks_table, findings_markdown
+
+
+def _say_cause_only(record: logging.LogRecord) -> bool:
+    """A filter of Prefect's log: what a user can act on is one line, and no place in our code helps with it."""
+    if record.exc_info and isinstance(record.exc_info[1], AllianceError):
+        record.msg, record.args = str(record.exc_info[1]).replace("\n", " "), ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
+for _name in ("prefect.task_runs", "prefect.flow_runs"):
+    logging.getLogger(_name).addFilter(_say_cause_only)
 
 
 def _is_transient(_task: Any, _run: Any, state: Any) -> bool:

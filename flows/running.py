@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from flows.steps import Ended
 
 _SERVER_WAIT_SECONDS = 180
+# What the smallest study takes: Prefect's records, dbt's parsed project, the build and a new version.
+_LEAST_ROOM_BYTES = 100_000_000
 
 
 def run_refresh(folder: Path, *, full: bool, listener: Listener) -> Ended:
@@ -42,6 +45,9 @@ def run_refresh(folder: Path, *, full: bool, listener: Listener) -> Ended:
     if who is not None:
         raise Busy(f"another refresh of this study runs: {who}", next_step="wait until it has ended")
     _make_private(paths.work_dir)
+    if "PREFECT_API_URL" not in os.environ:
+        # How a run by hand ends is said by the command itself; a server's log would say it again, three times.
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     environment.prepare_prefect(paths.prefect_dir)
     with listening(listener):
         say("prefect", "starts its server" if "PREFECT_API_URL" not in os.environ else "uses the server given")
@@ -86,6 +92,18 @@ def serve_schedule(
             global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
             print_starting_message=False,
             pause_on_shutdown=True,
+        )
+
+
+def _hold_room(folder: Path) -> None:
+    """Prefect's own server and dbt meet a full disk with pages of their own errors; better say so before."""
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_ROOM_BYTES:
+        raise AllianceError(
+            "there is no room for a refresh",
+            cause=f"{free // 1_000_000} MB are free on the disk of the study's folder `work`, and at least "
+            f"{_LEAST_ROOM_BYTES // 1_000_000} are needed",
+            next_step="make room and try again; the published warehouse is as it was",
         )
 
 
