@@ -80,7 +80,13 @@ def build(paths: StudyPaths, *, memory_limit: str, threads: int, progress: Calla
             f"dbt did not start: {last_error or f'it ended with code {process.returncode}'}",
             next_step="run `alliance check`; if the configuration is right, report this as a defect",
         )
-    run_results = json.loads(results_file.read_text())
+    try:
+        run_results = json.loads(results_file.read_text())
+    except ValueError:
+        raise BuildError(
+            f"dbt could not write its results to the end: {last_error or f'it ended with code {process.returncode}'}",
+            next_step="look at the free disk space and try again; the published warehouse is as it was",
+        ) from None
     failed = [r for r in run_results["results"] if r["status"] in ("error", "fail", "runtime error")]
     if failed or process.returncode != 0:
         raise BuildError(_describe(failed, last_error), next_step=_next_step(failed))

@@ -60,11 +60,15 @@ def running_refresh(lock_file: Path) -> str | None:
     """Who refreshes the study just now, or None."""
     if not lock_file.exists():
         return None
+    note = lock_file.with_suffix(".json")
     lock = FileLock(lock_file, timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        return _who(lock_file.with_suffix(".json"))
+        return _who(note)
+    except OSError:
+        # Who may only read the study cannot try its lock, but can read who holds it.
+        return _who(note) if note.exists() else None
     lock.release()
     return None
 

@@ -45,6 +45,7 @@ def run_refresh(folder: Path, *, full: bool, listener: Listener) -> Ended:
     if who is not None:
         raise Busy(f"another refresh of this study runs: {who}", next_step="wait until it has ended")
     _make_private(paths.work_dir)
+    _hold_room(paths.work_dir)
     if "PREFECT_API_URL" not in os.environ:
         # How a run by hand ends is said by the command itself; a server's log would say it again, three times.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

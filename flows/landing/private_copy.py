@@ -78,13 +78,14 @@ def copy_private(path: Path, target: Path, expected_hash: str) -> None:
 def private_folder(work_dir: Path) -> Iterator[Path]:
     """A folder of this process's own below ``work_dir`` (mode 0700), gone when done; those of killed processes too.
 
-    Without ``work_dir`` (a study that was never refreshed) it is made where the system keeps temporary files.
+    Without ``work_dir`` (a study that was never refreshed), or where that may not be written, it is made where the
+    system keeps temporary files.
     """
     for left in work_dir.glob(f"{_PREFIX}*"):
         if not _is_alive(left.name.removeprefix(_PREFIX).split("-")[0]):
             rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(
-        prefix=f"{_PREFIX}{os.getpid()}-", dir=work_dir if work_dir.is_dir() else None
+        prefix=f"{_PREFIX}{os.getpid()}-", dir=work_dir if os.access(work_dir, os.W_OK) else None
     ) as folder:
         yield Path(folder)
 

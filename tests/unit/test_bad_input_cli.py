@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -85,3 +88,35 @@ def test_a_delivery_saved_as_settings_is_not_shown(
     said = capsys.readouterr().out
     assert "sites/south.yml, line 1: the file holds text" in said
     assert "K815" not in said
+
+
+def test_a_full_disk_is_said_before_anything_starts(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 5_000_000, 5_000_000)
+    )
+    assert run(monkeypatch, "refresh", study) == 1
+    said = capsys.readouterr().err
+    assert "5 MB are free" in said and "make room" in said
+
+
+def test_a_study_that_may_only_be_read_can_be_checked_and_looked_at(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (study / "deliveries" / "north" / "a.csv").write_text("id,session,w1\nK1,5,1\n")
+    (study / "work").mkdir()
+    (study / "work" / "refresh.lock").touch()
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    # As root, rights alone would refuse nothing.
+    monkeypatch.setattr("filelock.FileLock.acquire", refused)
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    work = study / "work"
+    before = sorted(work.iterdir())
+    assert run(monkeypatch, "check", study) == 0
+    assert run(monkeypatch, "status", study) == 5
+    assert sorted(work.iterdir()) == before
+    assert "published version: none yet" in capsys.readouterr().out

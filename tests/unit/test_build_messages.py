@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.build import plainly_named, without_values
+from flows.build import build, plainly_named, without_values
+from flows.errors import BuildError
 from flows.paths import StudyPaths
 
 
@@ -43,3 +44,25 @@ def test_an_ordinary_path_is_its_own_name(tmp_path: Path) -> None:
     folder.mkdir()
     with plainly_named(StudyPaths(folder)) as named:
         assert named.folder == folder
+
+
+def test_results_that_dbt_could_not_write_to_the_end_are_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = StudyPaths(tmp_path)
+
+    class Stopped:
+        """A dbt whose disk ran full."""
+
+        stdout = iter(["no space left\n"])
+        returncode = 2
+
+        def __init__(self, *_: object, **__: object) -> None:
+            (paths.dbt_target_dir / "run_results.json").write_text("")
+
+        def wait(self) -> None:
+            """It has ended."""
+
+    monkeypatch.setattr("subprocess.Popen", Stopped)
+    with pytest.raises(BuildError, match="free disk space"):
+        build(paths, memory_limit="1GB", threads=1, progress=lambda _: None)
