@@ -168,8 +168,11 @@ def current_version(paths: StudyPaths) -> str | None:
 
 
 def prune(paths: StudyPaths, keep: int) -> None:
-    """Delete all but the newest `keep` versions, and never the published one."""
+    """Delete all but the newest `keep` versions, never the published one, and what killed refreshes left half made."""
     published = current_version(paths)
+    for folder in paths.versions_dir.glob("[0-9]*T[0-9]*Z"):
+        if folder.name != published and not (folder / "manifest.json").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
     for name in versions(paths)[: -max(keep, 1)]:
         if name != published:
             shutil.rmtree(paths.versions_dir / name)

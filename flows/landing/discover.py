@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.landing.readers import reader_of
 from flows.paths import StudyPaths
 from flows.problems import Problem, Severity
+from flows.settings_types import SLUG_PATTERN
 from flows.site_models import FileSettings, SiteSettings
 from flows.study import Study
 
@@ -253,10 +254,21 @@ def _unknown_folders(study: Study, paths: StudyPaths) -> Iterator[Problem]:
                 None,
                 None,
                 "unknown_site",
-                f"deliveries/{name} belongs to no site.",
-                f"Add sites/{name}.yml, or move it away.",
+                f"deliveries/{name} belongs to no site, and nothing of it is read.",
+                _what_to_do(path, name, study),
                 "warning",
             )
+
+
+def _what_to_do(path: Path, name: str, study: Study) -> str:
+    if not path.is_dir():
+        return "Move it into the folder of the site that delivered it."
+    meant = next((site for site in (*study.sites, *study.invalid_sites) if site == name.lower()), None)
+    if meant is not None:
+        return f"Rename it to {meant}, as the site is written."
+    if re.fullmatch(SLUG_PATTERN, name):
+        return f"Add sites/{name}.yml, or move it away."
+    return "Give it the id of its site as name (small letters, digits and _), or move it away."
 
 
 def _is_empty_folder(path: Path) -> bool:

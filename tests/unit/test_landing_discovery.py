@@ -185,3 +185,23 @@ def test_a_redcap_dictionary_is_no_delivery(tmp_path: Path, folder: Path) -> Non
         assert result.read_again == (1,), "another dictionary means another reading"
         assert store.reading_hashes().keys() == before.keys() and store.reading_hashes() != before
         assert store.con.execute("select cells from raw.records").fetchall() == [(["a", "1", ""],)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("North/a.csv", "Rename it to north"), ("late/a.csv", "Add sites/late.yml"), ("Köln 2/a.csv", "Give it the id")],
+)
+def test_what_to_do_with_a_folder_of_no_site(tmp_path: Path, folder: Path, name: str, said: str) -> None:
+    path = tmp_path / "deliveries" / name
+    path.parent.mkdir()
+    path.write_text("id\n1\n")
+    study = north(tmp_path)
+    (problem,) = (each for each in discover(study, study.paths).problems if each.problem == "unknown_site")
+    assert said in problem.action
+
+
+def test_a_file_beside_the_folders_of_sites_belongs_into_one(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "deliveries" / "a.csv").write_text("id\n1\n")
+    study = north(tmp_path)
+    (problem,) = (each for each in discover(study, study.paths).problems if each.problem == "unknown_site")
+    assert "Move it into the folder of the site" in problem.action

@@ -121,6 +121,22 @@ def test_the_published_version_is_never_pruned(paths: StudyPaths) -> None:
     assert read_n(paths) == 1
 
 
+def test_what_a_killed_refresh_left_half_made_goes_with_the_next(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    put_out(paths, 1)
+    half = paths.version_dir("20260101T000002Z")
+    half.mkdir()
+    (half / "alliance.duckdb").write_bytes(b"half")
+    (paths.versions_dir / "notes").mkdir()
+    make_next(paths, 3)
+    put_out(paths, 3)
+    assert sorted(each.name for each in paths.versions_dir.iterdir()) == [
+        "20260101T000001Z",
+        "20260101T000003Z",
+        "notes",
+    ]
+
+
 def test_a_failure_leaves_what_was_published(paths: StudyPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     make_next(paths, 1)
     put_out(paths, 1)
