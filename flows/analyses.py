@@ -31,7 +31,8 @@ def run(
     Gives one line per analysis in plain words: what it is, rows, how it ended, and what it found.
     """
     names = {theme.theme_id: theme.name for theme in study.codebook.themes.values()}
-    with connect(memory_limit=resources.memory_limit, threads=resources.threads) as con:
+    temp = study.paths.temp_dir
+    with connect(memory_limit=resources.memory_limit, threads=resources.threads, temp=temp) as con:
         attach(con, database, "alliance")
         catalogue = read_catalogue(con, names)
         tables = ResultTables(con)

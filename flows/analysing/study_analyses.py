@@ -47,7 +47,9 @@ class StudyAnalyses:
         self._facts = catalogue.item_facts()
         self._settings = settings
         self._registrar = registrar
-        self._found: dict[tuple[str, str], tuple[Analysis, FoundComponents]] = {}
+        # Of the set at hand only, so that memory does not grow with the number of sets.
+        self._read: dict[str, Rows] = {}
+        self._found: dict[str, FoundComponents] = {}
         self._outcomes: pd.DataFrame = read_outcomes(con)
 
     def run(self) -> None:
@@ -57,6 +59,7 @@ class StudyAnalyses:
         # Outcome, agreement and sites are asked of all items of a rater together, as in the reference study.
         headline = [name for name in names if name not in self._catalogue.all_rated] or names
         for name in names:
+            self._read.clear()
             self._found.clear()
             for each in (each for each in planned if each.name == name):
                 self._components(each)
@@ -86,7 +89,7 @@ class StudyAnalyses:
             settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
             result, found = study_components(rows, settings, self._facts, analysis.seed)
             if found is not None:
-                self._found[each.name, each.rater] = analysis, found
+                self._found[each.rater] = found
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, take, study)
@@ -95,7 +98,7 @@ class StudyAnalyses:
         analysis = self._plan("correspondence", each.name, each.rater, each.items, based_on=(each.rater,))
 
         def take() -> tuple[FoundComponents, Input]:
-            found = self._components_of(each.name, each.rater)
+            found = self._components_of(each.rater)
             return found, _input_of(analysis, found.rows)
 
         self._registrar.carry_out(
@@ -138,7 +141,7 @@ class StudyAnalyses:
             result = study_congruence(*both, analysis.based_on[1], settings, analysis.seed)
             return replace(result, warnings=(*result.warnings, *dropped))
 
-        self._registrar.carry_out(analysis, lambda: self._both(analysis, name), study)
+        self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
 
     def _emphasis(self, name: str) -> None:
         analysis = self._plan("emphasis", name, "both", (), based_on=("client", "therapist"))
@@ -148,7 +151,7 @@ class StudyAnalyses:
             result = study_emphasis(*both, self._facts, settings, analysis.seed)
             return replace(result, warnings=(*result.warnings, *dropped))
 
-        self._registrar.carry_out(analysis, lambda: self._both(analysis, name), study)
+        self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
 
     def _agreement(self, name: str) -> None:
         analysis = self._plan("agreement", name, "both", (), based_on=("client", "therapist"))
@@ -158,7 +161,7 @@ class StudyAnalyses:
             result = study_component_agreement(*both, settings)
             return replace(result, warnings=(*result.warnings, *dropped))
 
-        self._registrar.carry_out(analysis, lambda: self._both(analysis, name), study)
+        self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
 
     def _scale_agreement(self, scales: tuple[str, ...]) -> None:
         analysis = self._plan("agreement_scales", None, "both", ())
@@ -181,7 +184,7 @@ class StudyAnalyses:
         analysis = self._plan("outcome", name, rater, (), based_on=(rater,))
 
         def take() -> tuple[Predictors, Input]:
-            found = self._components_of(name, rater)
+            found = self._components_of(rater)
             predictors = Predictors(score_columns(found), found.rows, rater, jointly=True)
             return predictors, self._outcome_input(analysis, predictors)
 
@@ -213,9 +216,7 @@ class StudyAnalyses:
         analysis = self._plan("sites", name, "both", (), based_on=self._settings.raters)
 
         def take() -> tuple[dict[str, FoundComponents], Input]:
-            by_rater: dict[str, FoundComponents] = {
-                rater: self._found[name, rater][1] for rater in self._settings.raters if (name, rater) in self._found
-            }
+            by_rater = dict(self._found)
             if not by_rater:
                 raise AnalysisError("No rater has components.", Status.NO_DATA)
             keys = pd.concat([found.rows.keys for found in by_rater.values()]).drop_duplicates("unit_id")
@@ -250,27 +251,29 @@ class StudyAnalyses:
 
     def _rows(self, each: PlannedSet) -> Rows:
         if not each.items:
-            raise AnalysisError("The build has no item of this set.", Status.NO_DATA)
-        return read_rows(
-            self._con,
-            rater=each.rater,
-            items=each.items,
-            instruments=self._catalogue.instruments_of(each.items),
-            session_rule=self._settings.session_rule,
-        )
+            raise AnalysisError("The build has no item of this set that was answered.", Status.NO_DATA)
+        if each.rater not in self._read:
+            self._read[each.rater] = read_rows(
+                self._con,
+                rater=each.rater,
+                items=each.items,
+                instruments=self._catalogue.instruments_of(each.items),
+                session_rule=self._settings.session_rule,
+            )
+        return self._read[each.rater]
 
-    def _components_of(self, name: str, rater: str) -> FoundComponents:
-        if (name, rater) not in self._found:
+    def _components_of(self, rater: str) -> FoundComponents:
+        if rater not in self._found:
             raise AnalysisError(f"There are no components of the {rater} to go on with.", Status.NO_DATA)
-        return self._found[name, rater][1]
+        return self._found[rater]
 
     def _require_both(self) -> None:
         if len(self._settings.raters) < 2:
             raise AnalysisError("The study asks for one rater only.", Status.NOT_APPLICABLE)
 
-    def _both(self, analysis: Analysis, name: str) -> tuple[tuple[FoundComponents, FoundComponents], Input]:
+    def _both(self, analysis: Analysis) -> tuple[tuple[FoundComponents, FoundComponents], Input]:
         self._require_both()
-        both = self._components_of(name, "client"), self._components_of(name, "therapist")
+        both = self._components_of("client"), self._components_of("therapist")
         keys = pd.concat([found.rows.keys for found in both]).drop_duplicates("unit_id")
         used = fingerprint(analysis, both[0].rows, both[1].rows)
         return both, Input(used, count_people(keys))
