@@ -182,8 +182,8 @@ def rollback(
 ) -> None:
     """Publish an earlier version again, in one step.
 
-    The next refresh makes a new version from all deliveries that are there; to keep a wrong delivery out, take it away
-    or mend the site's settings first.
+    The next refresh makes a new version from all deliveries again; to keep a wrong one out, name it under `leave_out`
+    in the site's settings first.
     """
     from flows import rolling_back
 

@@ -15,6 +15,7 @@ import pandas as pd
 from flows.codebook import Codebook
 from flows.delivery_headers import DeliveredColumn, DeliveryHeader, free_text_columns
 from flows.fingerprints import site_fingerprints
+from flows.landing.discover import matches
 from flows.layout_blocks import Delivery, LayoutRows, leave_unmapped, resolve_delivery
 from flows.layout_tables import LAYOUT_TABLES, make_frame
 from flows.problems import Problem
@@ -61,10 +62,12 @@ def resolve_layout(
 
     Nothing raises for a header that does not fit: the forms concerned are left out and ``Layout.problems`` says so. A
     delivery whose file entry is gone from its site file has ``unmapped`` columns only; landing has moved it to another
-    entry before, where one fits its name.
+    entry before, where one fits its name; so has one that its entry's ``leave_out`` names.
     """
     rows = LayoutRows()
     _add_study(study, refresh_settings or {}, rows)
+    left_out = _left_out(study, deliveries, rows)
+    deliveries = [each for each in deliveries if each.delivery_number not in left_out]
     set_aside = _to_set_aside(study, codebook, deliveries, without_file)
     covered, uncovered = _cover(study, [each for each in deliveries if each.delivery_number not in set_aside])
     uncovered += [each for each in deliveries if each.delivery_number in set_aside]
@@ -78,6 +81,10 @@ def resolve_layout(
             rows.problems.append(_set_aside(header))
         elif header.site_id in study.sites:
             rows.problems.append(_not_covered(header, study))
+    for header in left_out.values():
+        leave_unmapped(header, rows)
+        rows.problems.append(_told_left_out(header, study))
+    uncovered += left_out.values()
     rows.problems += _settings_problems(study)
     tables = {**rows.tables, **rows.rules.rows()}
     frames = {table: make_frame(table, tables.get(table, [])) for table in LAYOUT_TABLES}
@@ -146,6 +153,20 @@ def _cover(study: Study, deliveries: Sequence[DeliveryHeader]) -> tuple[list[Del
     return covered, sorted(uncovered, key=lambda header: header.delivery_number)
 
 
+def _left_out(study: Study, deliveries: Sequence[DeliveryHeader], rows: LayoutRows) -> dict[int, DeliveryHeader]:
+    """Deliveries that were taken back, by number; a pattern that fits none is told."""
+    found: dict[int, DeliveryHeader] = {}
+    for site in study.sites.values():
+        for file in site.files:
+            of_entry = [each for each in deliveries if (each.site_id, each.file_spec) == (site.site, file.name)]
+            for pattern in file.leave_out:
+                fitting = {each.delivery_number: each for each in of_entry if matches(pattern, each.file_name)}
+                found |= fitting
+                if not fitting:
+                    rows.problems.append(_told_leaves_nothing_out(site, file, pattern))
+    return dict(sorted(found.items()))
+
+
 def _to_set_aside(
     study: Study, codebook: Codebook, deliveries: Sequence[DeliveryHeader], without_file: Collection[int]
 ) -> set[int]:
@@ -197,6 +218,34 @@ def _not_covered(header: DeliveryHeader, study: Study) -> Problem:
         f"The delivery was landed for the file entry {header.file_spec!r}, which {site_file} no longer has; "
         "none of its cells is mapped.",
         "Bring the entry back, or give another entry a pattern that fits the file's name.",
+        "warning",
+    )
+
+
+def _told_left_out(header: DeliveryHeader, study: Study) -> Problem:
+    site_file = study.paths.relative(study.paths.site_file(header.site_id))
+    return Problem(
+        header.site_id,
+        header.file_name,
+        None,
+        None,
+        "left_out",
+        f"Delivery {header.delivery_number} of this name is taken back by `leave_out` in {site_file}; "
+        "none of its cells is mapped.",
+        "Nothing, if that was on purpose; else take it off the list.",
+        "info",
+    )
+
+
+def _told_leaves_nothing_out(site: SiteSettings, file: FileSettings, pattern: str) -> Problem:
+    return Problem(
+        site.site,
+        "",
+        None,
+        None,
+        "leave_out_not_found",
+        f"No delivery of {file.name!r} has a name that fits {pattern!r} under `leave_out`.",
+        "Correct the name, or take it off the list.",
         "warning",
     )
 

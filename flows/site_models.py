@@ -266,6 +266,9 @@ class FileSettings(Settings):
     date_in_name: DateInName | None = Field(
         default=None, description='Format of the file\'s name without its ending, such as "ratings_%Y-%m-%d"'
     )
+    leave_out: tuple[FilePattern, ...] = Field(
+        default=(), description="Deliveries taken back, by name or glob: nothing of them is mapped"
+    )
     csv: CsvOptions | None = Field(default=None, description="For format csv")
     excel: ExcelOptions | None = Field(default=None, description="For format excel")
     redcap: RedcapOptions | None = Field(default=None, description="For format redcap")
