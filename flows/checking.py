@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.errors import ExitCode
+from flows.judgement import checks_of
 from flows.landing.land import delivery_headers, land
 from flows.landing.reading import Limits
 from flows.landing.store import preview_store
@@ -50,6 +51,7 @@ def check_study(folder: Path) -> Checked:
         study.yml or the codebook cannot be used. A site file that cannot be used is told with its site.
     """
     study = load_study(folder, strict=False)
+    checks_of(study.settings.thresholds)
     with preview_store(study.paths) as store:
         limits = Limits(max_cell_bytes=study.settings.max_cell_bytes)
         landed = land(study, study.paths, "check", store, limits=limits)

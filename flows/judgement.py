@@ -61,7 +61,7 @@ def judge(
     """
     import expectations
 
-    checks = _checks(thresholds)
+    checks = checks_of(thresholds)
     with connect(memory_limit=resources.memory_limit, threads=resources.threads) as con:
         attach(con, database, "alliance")
         measures = con.execute("from alliance.quality.check_measures").df()
@@ -80,15 +80,23 @@ def judge(
     return _verdict(outcome, checks)
 
 
-def _checks(thresholds: Mapping[str, ThresholdOverride]) -> pd.DataFrame:
+def checks_of(thresholds: Mapping[str, ThresholdOverride]) -> pd.DataFrame:
+    """The checks with the study's own thresholds.
+
+    Raises
+    ------
+    ConfigurationError
+        study.yml sets a threshold for a check that does not exist, or one that it cannot have.
+    """
     from expectations import CheckSettingsError, load_checks
 
     try:
         return load_checks({check_id: setting.model_dump() for check_id, setting in thresholds.items()})
     except CheckSettingsError as error:
+        said = (problem.removeprefix("study.yml, ").partition(": ") for problem in error.problems)
         raise ConfigurationError(
-            ConfigurationProblem("study.yml", None, "thresholds", problem, "see docs/reference/checks.md")
-            for problem in error.problems
+            ConfigurationProblem("study.yml", None, place, problem, "see docs/reference/checks.md")
+            for place, _, problem in said
         ) from None
 
 

@@ -110,6 +110,8 @@ def land(refresh: Refresh) -> Refresh:
     """Load the settings, store new deliveries, resolve the layout and decide the scope."""
     with _step(refresh, "land"):
         study = load_study(refresh.paths.folder, strict=False)
+        # Before anything is landed: a threshold nobody knows is found in a second, or after the whole build.
+        judgement.checks_of(study.settings.thresholds)
         found = landed.land_study(
             study, refresh_id=refresh.refresh_id, started_at=refresh.started_at, full=refresh.full
         )

@@ -69,7 +69,7 @@ def _of_known_sites(study: Study, paths: StudyPaths, problems: list[Problem]) ->
                 "withdrawal_of_unknown_site",
                 row_number,
                 "The row names a site that the study does not have.",
-                "Write the site's id as in its site file.",
+                "Write the site's id as in its site file; delete the row if the site has left the study.",
             )
         )
 

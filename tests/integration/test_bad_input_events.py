@@ -179,3 +179,14 @@ def test_too_little_memory_is_a_sentence_about_the_setting(tmp_path: Path) -> No
         load_study(study)
     with pytest.raises(AllianceError, match="raise `memory_limit`"), steps._step(steps.begin(study), "build"):
         raise duckdb.OutOfMemoryException("failed to pin block")
+
+
+def test_a_threshold_of_no_check_is_told_before_anything_is_landed(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={})
+    deliver(study, "a.csv", HEADER + "K1,5,1,2\n")
+    threshold = "thresholds: {nonsense: {threshold: 0.1, reason: none}}"
+    (study / "study.yml").write_text(f"study: small\ntitle: Small\n{threshold}\n")
+    for read in (check_study, lambda folder: steps.land(steps.begin(folder))):
+        with pytest.raises(ConfigurationError, match="thresholds, nonsense: there is no such check"):
+            read(study)
+    assert not (study / "work").exists()
