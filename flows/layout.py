@@ -82,7 +82,7 @@ def resolve_layout(
         elif header.site_id in study.sites:
             rows.problems.append(_not_covered(header, study))
     for header in left_out.values():
-        leave_unmapped(header, rows)
+        leave_unmapped(header, rows, "ignored")
         rows.problems.append(_told_left_out(header, study))
     uncovered += left_out.values()
     rows.problems += _settings_problems(study)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from flows.codebook import Codebook
 from flows.column_rules import LabelTrouble, rule_of_target
@@ -68,15 +68,15 @@ def resolve_delivery(delivery: Delivery, codebook: Codebook, rows: LayoutRows, s
     _DeliveryResolver(delivery, codebook, rows, site_file).resolve()
 
 
-def leave_unmapped(header: DeliveryHeader, rows: LayoutRows) -> None:
-    """Adds every column of a delivery that no settings cover as ``unmapped``."""
+def leave_unmapped(header: DeliveryHeader, rows: LayoutRows, role: Literal["unmapped", "ignored"] = "unmapped") -> None:
+    """Adds every column of a delivery that no settings cover as ``unmapped``, or as ``ignored`` where that is meant."""
     for column in header.columns:
         rows.add(
             "layout_columns",
             delivery_number=header.delivery_number,
             column_number=column.number,
             column_name=column.name,
-            role="unmapped",
+            role=role,
         )
 
 

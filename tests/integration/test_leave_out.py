@@ -21,7 +21,7 @@ def test_a_cut_off_full_export_gives_way_to_the_one_before(tmp_path: Path) -> No
     assert (told["left_out"], told.get("leave_out_not_found")) == ("info", None)
     assert raw(study, BLOCKS) == [(1, True)]
     assert raw(study, "select role, count(*) from raw.layout_columns where delivery_number = 2 group by all") == [
-        ("unmapped", 4)
+        ("ignored", 4)
     ]
     wrong.unlink()
     land(study)
