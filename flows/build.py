@@ -73,6 +73,7 @@ def build(paths: StudyPaths, *, memory_limit: str, threads: int, progress: Calla
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            umask=0o077,
         )
         last_error = _follow(process, progress)
     if not results_file.exists():

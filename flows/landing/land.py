@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from flows.delivery_headers import DeliveryHeader, free_text_columns
 from flows.errors import LandingError
 from flows.form_sources import form_sources
 from flows.landing.discover import Discovery, FoundFile, discover, landing_order, matches
+from flows.landing.file_names import hidden_part
 from flows.landing.private_copy import ChangedWhileReading, NotRegular, content_hash, copy_private, private_folder
 from flows.landing.readers import reader_of
 from flows.landing.reading import FileRefused, Limits, Source
@@ -232,6 +233,7 @@ class _Landing:
                 refused.action,
                 row_number=refused.row_number,
                 column_name=refused.column_name,
+                hidden=refused.hidden,
             )
             return replaces
         except (LandingError, duckdb.Error, MemoryError):
@@ -344,8 +346,11 @@ class _Landing:
         *,
         row_number: int | None = None,
         column_name: str | None = None,
+        hidden: str = "",
     ) -> None:
         self.tally.n_refused += 1
+        if hidden:
+            found = replace(found, file_name=hidden_part(found.file_name, hidden))
         self._tell(found, problem, message, action, row_number=row_number, column_name=column_name)
 
     def _tell(

@@ -54,13 +54,23 @@ class Limits:
 
 
 class FileRefused(Exception):
-    """The file cannot be loaded; nothing of it is. Holds no cell contents."""
+    """The file cannot be loaded; nothing of it is. The texts hold no cell contents.
+
+    ``hidden`` is a part of the file's name that must not be told either.
+    """
 
     def __init__(
-        self, problem: str, message: str, action: str, *, row_number: int | None = None, column_name: str | None = None
+        self,
+        problem: str,
+        message: str,
+        action: str,
+        *,
+        row_number: int | None = None,
+        column_name: str | None = None,
+        hidden: str = "",
     ) -> None:
         self.problem, self.message, self.action = problem, message, action
-        self.row_number, self.column_name = row_number, column_name
+        self.row_number, self.column_name, self.hidden = row_number, column_name, hidden
         super().__init__(message)
 
 

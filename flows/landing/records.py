@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.delivery_headers import DeliveredColumn
+from flows.landing.file_names import NameGuard
 from flows.landing.reading import FileRefused, Listing, Source
 from flows.problems import Problem
 from flows.settings_types import clean_column_name
@@ -47,6 +48,7 @@ class PackingSink:
         self._columns: tuple[DeliveredColumn, ...] = ()
         self._free_text: tuple[int, ...] = ()
         self._has_contents = False
+        self._guard: NameGuard | None = None
         self._cut = Listing(
             source,
             "cell_too_long",
@@ -61,7 +63,8 @@ class PackingSink:
         Raises
         ------
         FileRefused
-            The settings use none of its columns, so that it is hardly the header.
+            The settings use none of its columns, so that it is hardly the header. So do `add` and `add_columns` where
+            the file is named after a person in it.
         """
         names = {clean_column_name(column.name) for column in columns}
         if self._source.used_columns and names.isdisjoint(self._source.used_columns):
@@ -71,11 +74,14 @@ class PackingSink:
                 f"{len(names)} names of the header; perhaps it is another row.",
                 "Compare the site's settings with the file: header row, format options and the names of the columns.",
             )
+        self._guard = NameGuard(self._source, columns)
         self._columns = tuple(columns)
         self._free_text = tuple(sorted(number - 1 for number in free_text))
 
     def add(self, row_number: int, cells: list[str]) -> None:
         """Take one record."""
+        if self._guard is not None and self._guard.places:
+            self._guard.look_at([cells[place] for place in self._guard.places if place < len(cells)])
         for place in self._free_text:
             if place < len(cells):
                 cells[place] = ""
@@ -109,6 +115,9 @@ class PackingSink:
                 self.add(first_row_number + offset, list(cells))
             return
         self.flush()
+        if self._guard is not None:
+            for place in self._guard.places:
+                self._guard.look_at(pc.unique(arrays[place]).to_pylist())
         if not self._has_contents:
             trimmed = (pc.utf8_trim_whitespace(each) for each in arrays)
             self._has_contents = any(pc.any(pc.not_equal(each, blank)).as_py() for each in trimmed)
