@@ -95,18 +95,23 @@ def test_an_incremental_refresh_equals_a_full_one(own_demo: Path, tmp_path: Path
     refresh(own_demo)
     shutil.move(tmp_path / "late.tsv", late)
     assert refresh(own_demo).kind == "incremental"
-    tables = ask(
-        own_demo, "select schema_name, table_name from duckdb_tables() where schema_name in ('core', 'quality')"
-    )
+    # What a landing has to tell, and what is judged of it, depends on which files it read; the data must not.
+    listed = "select schema_name, table_name from duckdb_tables() where schema_name = 'core' or table_name in "
+    listed += "('cell_accounting', 'rejected_cells', 'orphan_forms', 'response_patterns', 'item_measures', 'key_fit')"
+    tables = ask(own_demo, listed)
     lineage = "delivery_number|landed_at|refresh_id|checked_at|check_result_id|problem_number|failing_keys"
     incremental = {table: contents(own_demo, *table, lineage) for table in tables}
     refresh(own_demo, full=True)
     for table in tables:
-        assert contents(own_demo, *table, lineage) == incremental[table], table
+        now = contents(own_demo, *table, lineage)
+        assert len(now) == len(incremental[table]), table
+        assert set(now) ^ set(incremental[table]) == set(), table
 
 
 def contents(study: Path, schema: str, table: str, without: str) -> list[tuple]:
-    return ask(study, f"select columns(c -> not regexp_matches(c, '{without}')) from {schema}.{table} order by all")
+    """All rows without lineage. Floating sums differ in their last digits with the order of threads, and no further."""
+    rows = ask(study, f"select columns(c -> not regexp_matches(c, '{without}')) from {schema}.{table}")
+    return sorted((tuple(round(v, 6) if isinstance(v, float) else v for v in row) for row in rows), key=repr)
 
 
 def test_a_broken_file_is_told_and_the_rest_goes_on(own_demo: Path) -> None:

@@ -38,7 +38,7 @@ def make_next(paths: StudyPaths, number: int, sites: tuple[str, ...] = ("a", "b"
 def put_out(paths: StudyPaths, number: int, rewritten: tuple[str, ...] | None = None, keep: int = 3) -> dict:
     return publish.publish(
         paths,
-        refresh_id=f"20260101T00000{number}Z",
+        refresh_id=f"20260101T{number:06d}Z",
         rewritten_sites=rewritten,
         keep_versions=keep,
         report=None,
@@ -176,7 +176,7 @@ def test_readers_are_never_refused_while_versions_change(paths: StudyPaths) -> N
     reader.start()
     number = 0
     while reader.is_alive():
-        number = (number + 1) % 10
+        number += 1
         make_next(paths, number)
         put_out(paths, number, keep=3)
     reader.join()
