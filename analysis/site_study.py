@@ -12,7 +12,7 @@ from analysis.association import correlate
 from analysis.component_tables import why
 from analysis.pooling import Pooled, leave_one_out, pool
 from analysis.status import AnalysisError, Status, most_serious
-from analysis.study_rows import StudyResult, count_people
+from analysis.study_rows import StudyResult
 
 LEAST_ROWS, LEAST_THERAPISTS = 10, 3
 """A site's figure that rests on fewer says too much about too few people and is withheld."""
@@ -31,20 +31,45 @@ def site_rows(
     left out of every pooled figure, so that it cannot be worked out from the others.
     """
     used = np.isfinite(x) & np.isfinite(y)
-    sites = [_site(effect, str(site), x, y, keys, used, level) for site in sorted(keys["site_id"].unique())]
-    rows = [row for row in sites if row is not None]
+    people = _people_by_site(keys[used])
+    positions = keys[used].groupby("site_id", sort=True).indices
+    at = np.flatnonzero(used)
+    known = bool(keys["therapist_id"].notna().any())
+    rows = [
+        _site(effect, str(site), x[at[own]], y[at[own]], people[str(site)], known, level)
+        for site, own in positions.items()
+    ]
     shown = [row for row in rows if not row["is_suppressed"] and np.isfinite(row["estimate"])]
     z = np.array([row["estimate"] for row in shown], dtype=float)
     variance = np.array([row["standard_error"] ** 2 for row in shown], dtype=float)
     names = [row["site_id"] for row in shown]
-    kept = used & keys["site_id"].isin(names).to_numpy()
-    shared = {"effect": effect, "level": "pooled", "site_id": ""} | count_people(keys[kept])
+    shared = {"effect": effect, "level": "pooled", "site_id": ""} | _together(people, names)
     for method, knapp_hartung, label in METHODS:
         found = pool(z, variance, method=method, knapp_hartung=knapp_hartung, level=level)  # type: ignore[arg-type]
         rows.append(shared | {"method": label} | _pooled(found))
     _add_weights(rows, shown)
-    rows += list(_without_each(effect, z, variance, names, keys, kept, level))
+    rows += list(_without_each(effect, z, variance, names, people, level))
     return pd.DataFrame(rows).assign(effect_table=effect_table)
+
+
+def _people_by_site(keys: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Rows, clients and therapists of each site. Ids are of one site each, so those of several sites add up."""
+    grouped = keys.groupby("site_id", sort=True)
+    counted = grouped[["client_id", "therapist_id"]].nunique().assign(n_rows=grouped.size())
+    return {
+        str(site): {
+            "n_rows": int(row["n_rows"]),
+            "n_clients": int(row["client_id"]),
+            "n_therapists": int(row["therapist_id"]),
+            "n_sites": 1,
+        }
+        for site, row in counted.iterrows()
+    }
+
+
+def _together(people: dict[str, dict[str, int]], sites: list[str]) -> dict[str, int]:
+    names = ("n_rows", "n_clients", "n_therapists", "n_sites")
+    return {name: sum(people[site][name] for site in sites) for name in names}
 
 
 def study_sites(frames: list[pd.DataFrame]) -> StudyResult:
@@ -67,20 +92,17 @@ def study_sites(frames: list[pd.DataFrame]) -> StudyResult:
 
 
 def _site(
-    effect: str, site: str, x: np.ndarray, y: np.ndarray, keys: pd.DataFrame, used: np.ndarray, level: float
-) -> dict[str, Any] | None:
-    at = used & (keys["site_id"] == site).to_numpy()
-    if not at.any():
-        return None
-    people = count_people(keys[at])
+    effect: str, site: str, x: np.ndarray, y: np.ndarray, people: dict[str, int], known: bool, level: float
+) -> dict[str, Any]:
+    """The row of one site; ``known`` says that the study knows therapists."""
     row: dict[str, Any] = {"effect": effect, "level": "site", "site_id": site, "method": ""}
-    few_therapists = keys["therapist_id"].notna().any() and people["n_therapists"] < LEAST_THERAPISTS
+    few_therapists = known and people["n_therapists"] < LEAST_THERAPISTS
     if people["n_rows"] < LEAST_ROWS or few_therapists:
         nothing = dict.fromkeys(("estimate", "estimate_shown", "standard_error", "lower", "upper"), np.nan)
         reason = f"Fewer than {LEAST_ROWS} rows or {LEAST_THERAPISTS} therapists: withheld."
         hidden = {"n_sites": 1, "is_suppressed": True, "status": Status.SUPPRESSED.value, "reason": reason}
         return row | nothing | hidden
-    found = correlate(x[at], y[at], level=level)
+    found = correlate(x, y, level=level)
     status = {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
     return (
         row
@@ -132,14 +154,12 @@ def _without_each(
     z: np.ndarray,
     variance: np.ndarray,
     names: list[str],
-    keys: pd.DataFrame,
-    kept: np.ndarray,
+    people: dict[str, dict[str, int]],
     level: float,
 ) -> Iterator[dict[str, Any]]:
     if len(names) < 3:
         return
     left = leave_one_out(z, variance, names, level=level)
     for site, found in zip(left.sites, left.pooled, strict=True):
-        people = count_people(keys[kept & (keys["site_id"] != site).to_numpy()])
         row = {"effect": effect, "level": "leave_one_out", "site_id": site, "method": "reml_knapp_hartung"}
-        yield row | people | _pooled(found)
+        yield row | _together(people, [name for name in names if name != site]) | _pooled(found)

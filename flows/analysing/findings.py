@@ -68,6 +68,8 @@ def _congruence(result: StudyResult) -> str:
 
 def _emphasis(result: StudyResult) -> str:
     table = result.frames["emphasis"]
+    if table["p"].isna().all():
+        return f"{table['subject'].nunique()} themes compared without a test"
     loading = table[(table["measure"] == "mean_loading") & (table["p_holm"] < _LEVEL)]
     more = sorted(loading[loading["difference"] > 0]["subject"])
     less = sorted(loading[loading["difference"] < 0]["subject"])

@@ -77,6 +77,7 @@ def fill(folder: Folder) -> None:
     folder.put("broken", "latin.csv", GOOD.replace("K001xq", "Küxq").encode("latin-1"))
     folder.put("broken", "damaged.xlsx", b"PK\x03\x04 S3cretText")
     folder.put("broken", "unknown.txt", "S3cretText")
+    folder.put("broken", "export_K002xq.csv", GOOD.replace("T1zq", "T2"))
     folder.put("broken", "long.csv", GOOD + f"K004xq,T1zq,5,1,{'S3cretText' * 200_000},3,1,1,1\n")
     (folder.path / "deliveries" / "broken" / "link.csv").symlink_to(folder.path / "study.yml")
     words = ["order", "<script>alert(1)</script>", 'say "x"']
@@ -164,6 +165,7 @@ def test_every_bad_file_is_told_with_what_to_do(hostile: Path) -> None:
         ("broken", "latin.csv", "wrong_encoding"),
         ("broken", "damaged.xlsx", "damaged_workbook"),
         ("broken", "unknown.txt", "no_file_settings"),
+        ("broken", "export_***.csv", "id_in_file_name"),
         ("broken", "long.csv", "cell_too_long"),
         ("broken", "link.csv", "symbolic_link"),
         ("twice", "a.csv", "duplicate_column"),
