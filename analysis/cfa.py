@@ -211,9 +211,7 @@ class _Reported(NamedTuple):
     covariance_se: np.ndarray
 
 
-def _in_marker_scale(
-    model: SimpleStructure, theta: np.ndarray, deviation: np.ndarray, errors: np.ndarray
-) -> _Reported:
+def _in_marker_scale(model: SimpleStructure, theta: np.ndarray, deviation: np.ndarray, errors: np.ndarray) -> _Reported:
     """What is reported, in the items' units, the first item of each factor as marker; errors by the delta method."""
     loading, residual, phi = model.split(theta)
     p, q = model.p, model.n_parameters
@@ -245,9 +243,7 @@ def _in_marker_scale(
     )
 
 
-def _covariance_slopes(
-    model: SimpleStructure, phi: np.ndarray, scale: np.ndarray, deviation: np.ndarray
-) -> np.ndarray:
+def _covariance_slopes(model: SimpleStructure, phi: np.ndarray, scale: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """(k k, q) derivative of the factor covariances phi_ab s_a s_b, s the marker loadings in the items' units."""
     k = model.k
     slopes = np.zeros((k, k, model.n_parameters))

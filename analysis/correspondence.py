@@ -292,6 +292,4 @@ def wording_check(
         "it may be their wording."
         for component in np.flatnonzero(gathers)
     )
-    return WordingCheck(
-        n_items, n_reversed, p_value, gathers, successes / population, Status.OK.value, warnings
-    )
+    return WordingCheck(n_items, n_reversed, p_value, gathers, successes / population, Status.OK.value, warnings)

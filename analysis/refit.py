@@ -40,9 +40,7 @@ class Refits:
     heywood: np.ndarray
 
 
-def refit_stack(
-    correlations: np.ndarray, solution: Solution, settings: RotationSettings = ROTATION_SETTINGS
-) -> Refits:
+def refit_stack(correlations: np.ndarray, solution: Solution, settings: RotationSettings = ROTATION_SETTINGS) -> Refits:
     """Extract and rotate each of ``correlations`` (b, p, p) in the way of ``solution``, starting from it.
 
     ``settings`` must hold the constants (gamma, power, delta, target) with which the solution was rotated.

@@ -108,9 +108,7 @@ class ClusterSums:
         ``use = "pairwise"``) or ``complete`` (rows with a missing answer are left out).
     """
 
-    def __init__(
-        self, data: np.ndarray, codes: np.ndarray, n_clusters: int, missing: MissingRule = "pairwise"
-    ) -> None:
+    def __init__(self, data: np.ndarray, codes: np.ndarray, n_clusters: int, missing: MissingRule = "pairwise") -> None:
         values = np.asarray(data, dtype=float)
         if values.ndim != 2:
             raise AnalysisError(f"Data must be a table of rows by items; an array of shape {values.shape} was given.")

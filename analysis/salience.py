@@ -60,9 +60,7 @@ def salience(solution: Solution, threshold: float = 0.40) -> Salience:
     size = np.abs(solution.pattern)
     ordered = np.sort(size, axis=1)[:, ::-1]
     gap = ordered[:, 0] - (ordered[:, 1] if size.shape[1] > 1 else 0.0)
-    return Salience(
-        solution.items, solution.pattern, threshold, size.argmax(axis=1), size >= threshold, gap
-    )
+    return Salience(solution.items, solution.pattern, threshold, size.argmax(axis=1), size >= threshold, gap)
 
 
 def unit_members(pattern: np.ndarray, threshold: float = 0.40) -> np.ndarray:

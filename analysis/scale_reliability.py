@@ -102,9 +102,7 @@ def scale_reliability(
     table = pd.concat(measures, ignore_index=True) if measures else pd.DataFrame(columns=["name", *_COLUMNS])
     listed = pd.concat(items, ignore_index=True) if items else pd.DataFrame(columns=["name", *_ITEM_COLUMNS])
     status = Status.NO_DATA if not len(table) else most_serious(statuses)
-    return ScaleReliability(
-        table[["name", *_COLUMNS]], listed[["name", *_ITEM_COLUMNS]], status.value, tuple(warnings)
-    )
+    return ScaleReliability(table[["name", *_COLUMNS]], listed[["name", *_ITEM_COLUMNS]], status.value, tuple(warnings))
 
 
 _COLUMNS = (

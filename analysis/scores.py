@@ -264,9 +264,7 @@ def _oriented(
     return low + high - answers
 
 
-def _standardise(
-    values: np.ndarray, items: Sequence[str], mean: Any | None, deviation: Any | None
-) -> np.ndarray:
+def _standardise(values: np.ndarray, items: Sequence[str], mean: Any | None, deviation: Any | None) -> np.ndarray:
     answered = (~np.isnan(values)).sum(axis=0)
     centre = np.nansum(values, axis=0) / np.maximum(answered, 1) if mean is None else np.asarray(mean, dtype=float)
     if deviation is None:

@@ -217,9 +217,7 @@ def resampler(
     row_codes, n_clusters = codes if codes is not None else cluster_codes(clusters, len(values))
     answered = ~np.isnan(values).all(axis=1)
     if len(np.unique(row_codes[answered])) < 2:
-        raise AnalysisError(
-            "A bootstrap needs rows from at least two clusters (therapists).", Status.TOO_FEW_CLUSTERS
-        )
+        raise AnalysisError("A bootstrap needs rows from at least two clusters (therapists).", Status.TOO_FEW_CLUSTERS)
     sums = ClusterSums(values, row_codes, n_clusters, missing) if correlate is None else None
     return Resampler(solution, sums, values, row_codes, n_clusters, alignment, correlate, settings)
 

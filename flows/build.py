@@ -49,11 +49,14 @@ class Built:
     seconds: dict[str, float]
 
 
-def build(paths: StudyPaths, *, memory_limit: str, threads: int, progress: Callable[[str], None]) -> Built:
+def build(paths: StudyPaths, *, full: bool, memory_limit: str, threads: int, progress: Callable[[str], None]) -> Built:
     """Build all models and run dbt's own data tests.
 
     Parameters
     ----------
+    full
+        False leaves the tables that Python fills as they are in the copy of the published file: the later steps empty
+        and fill them, and making each anew takes longer than that.
     progress
         Called with a short sentence as models finish.
 
@@ -67,7 +70,7 @@ def build(paths: StudyPaths, *, memory_limit: str, threads: int, progress: Calla
     results_file.unlink(missing_ok=True)
     with plainly_named(paths) as named:
         process = subprocess.Popen(
-            _command(named, ["build", "--exclude-resource-type", "unit_test", "--exclude", "path:seeds"]),
+            _command(named, ["build", "--exclude-resource-type", "unit_test", "--exclude", *_left_out(full)]),
             env=_environment(named, memory_limit, threads),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -121,6 +124,10 @@ def plainly_named(paths: StudyPaths) -> Iterator[StudyPaths]:
         link = Path(folder) / "study"
         link.symlink_to(paths.folder, target_is_directory=True)
         yield StudyPaths(link)
+
+
+def _left_out(full: bool) -> list[str]:
+    return ["path:seeds"] if full else ["path:seeds", "tag:filled_by_python"]
 
 
 def _command(paths: StudyPaths, arguments: list[str]) -> list[str]:

@@ -13,36 +13,35 @@ import duckdb
 from flows.database import attach
 
 # An answer counts as changed when it was accepted on one side at least and the two sides differ.
-_ANSWERS = """
-create or replace temp table changed_answers as
+_FORMS = """
+create or replace temp table changed_forms as
 with before as (
-    select response_id, form_id, item_id, value
+    select response_id, form_id, value
     from previous.core.item_responses
     where status = 'accepted' and site_id in (select site_id from rewritten)
 ),
 after as (
-    select response_id, form_id, item_id, value
+    select response_id, form_id, value
     from alliance.core.item_responses
     where status = 'accepted' and site_id in (select site_id from rewritten)
-)
-select
-    coalesce(after.form_id, before.form_id) as form_id,
-    coalesce(after.item_id, before.item_id) as item_id,
-    case
-        when before.response_id is null then 'new'
-        when after.response_id is null then 'vanished'
-        else 'corrected'
-    end as kind
-from before
-full outer join after on before.response_id = after.response_id
-where before.value is distinct from after.value
-"""
-
-_FORMS = """
-create or replace temp table changed_forms as
-with forms as (
+),
+answers as (
+    select
+        coalesce(after.form_id, before.form_id) as form_id,
+        case
+            when before.response_id is null then 'new'
+            when after.response_id is null then 'vanished'
+            else 'corrected'
+        end as kind,
+        count(*) as n
+    from before
+    full outer join after on before.response_id = after.response_id
+    where before.value is distinct from after.value
+    group by all
+),
+forms as (
     select form_id, site_id, client_id, instrument_id, rater from alliance.core.forms
-    union
+    union all
     select form_id, site_id, client_id, instrument_id, rater from previous.core.forms
     where form_id not in (select form_id from alliance.core.forms)
 )
@@ -55,11 +54,10 @@ select
     forms.instrument_id,
     forms.rater,
     answers.form_id,
-    count(*) as n
-from changed_answers as answers
+    answers.n
+from answers
 inner join forms on answers.form_id = forms.form_id
 left join alliance.core.clients as clients on forms.client_id = clients.client_id
-group by all
 """
 
 _ROWS = """
@@ -115,7 +113,6 @@ def record_changes(
     else:
         attach(con, published, "previous", read_only=True)
     try:
-        con.execute(_ANSWERS)
         con.execute(_FORMS)
         con.execute(_ROWS, {"refresh_id": refresh_id})
         row = con.execute("select count(*) from changed_forms where kind in ('vanished', 'withdrawn')")

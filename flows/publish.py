@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -217,33 +218,50 @@ def _row_counts(database: Path, resources: Resources) -> dict[str, int]:
 def _write_parquet(
     paths: StudyPaths, folder: Path, rewritten_sites: Iterable[str] | None, resources: Resources
 ) -> None:
-    """One file per table, and per site for the large ones; unchanged sites' files are linked, not written."""
+    """One file per table, and per site for the large ones; unchanged sites' files are linked, not written.
+
+    Files are written side by side, each by one thread: that takes half the time of all threads on one file after the
+    other, and a file's rows keep their order.
+    """
     rewritten = None if rewritten_sites is None else set(rewritten_sites)
     previous = paths.current_link / "parquet"
-    with connect(memory_limit=resources.memory_limit, threads=resources.threads, temp=paths.temp_dir) as con:
+    # DuckDB counts the thread that asks among its own; with 1 each asking thread works alone.
+    with connect(memory_limit=resources.memory_limit, threads=1, temp=paths.temp_dir) as con:
         attach(con, paths.next_file, "alliance", read_only=True)
-        for schema, table in _tables(con):
-            source = f"alliance.{identifier(schema)}.{identifier(table)}"
-            target = folder / schema / table
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if (schema, table) not in BY_SITE:
-                _copy_to_parquet(con, f"select * from {source}", target.with_suffix(".parquet"))
-                continue
-            target.mkdir()
-            sites = con.execute(f"select distinct site_id from {source} order by 1").fetchall()
-            if not sites:
-                _copy_to_parquet(con, f"select * from {source}", target / "empty.parquet")
-            for (site,) in sites:
-                file = target / f"site_id={site}.parquet"
-                old = previous / schema / table / file.name
-                if rewritten is not None and site not in rewritten and old.exists():
+        with ThreadPoolExecutor(resources.threads) as pool:
+            written: list[Future[None]] = []
+            for select, file in _parquet_files(con, folder):
+                old = previous / file.relative_to(folder)
+                site = file.stem.removeprefix("site_id=")
+                if rewritten is not None and site != file.stem and site not in rewritten and old.exists():
                     os.link(old.resolve(), file)
                     continue
-                _copy_to_parquet(con, f"select * from {source} where site_id = {literal(site)}", file)
+                written.append(pool.submit(_copy_to_parquet, con.cursor(), select, file))
+            for one in written:
+                one.result()
+
+
+def _parquet_files(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, Path]]:
+    """What is selected into which file; makes their folders."""
+    for schema, table in _tables(con):
+        source = f"alliance.{identifier(schema)}.{identifier(table)}"
+        target = folder / schema / table
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (schema, table) not in BY_SITE:
+            yield f"select * from {source}", target.with_suffix(".parquet")
+            continue
+        target.mkdir()
+        sites = con.execute(f"select distinct site_id from {source} order by 1").fetchall()
+        if not sites:
+            yield f"select * from {source}", target / "empty.parquet"
+        for (site,) in sites:
+            yield f"select * from {source} where site_id = {literal(site)}", target / f"site_id={site}.parquet"
 
 
 def _copy_to_parquet(con: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
-    con.execute(f"copy ({select}) to {literal(file)} (format parquet)")
+    with con:
+        # Keys are unique and no dictionary shortens them; a small limit lets DuckDB see that early.
+        con.execute(f"copy ({select}) to {literal(file)} (format parquet, dictionary_size_limit 5000)")
     file.chmod(0o440)
 
 

@@ -17,12 +17,13 @@ from typing import Any
 
 import duckdb
 
-from flows import analyses, judgement, landed
 from flows import build as dbt
+from flows import judgement, landed
 from flows import publish as publishing
 from flows.bookkeeping import record_refresh
 from flows.code_version import code_version
 from flows.errors import AllianceError, CheckFailed
+from flows.forgetting import forget_withdrawn
 from flows.paths import StudyPaths
 from flows.problems import Problem
 from flows.progress import say
@@ -130,10 +131,12 @@ def land(refresh: Refresh) -> Refresh:
 def build(refresh: Refresh) -> Refresh:
     """Lay the next file and let dbt fill it."""
     with _step(refresh, "build"):
+        judgement.load_ahead()
         full = refresh.decided.kind == "full"
         publishing.prepare_next(refresh.paths, full=full, resources=refresh.resources)
         dbt.build(
             refresh.paths,
+            full=full,
             memory_limit=refresh.resources.memory_limit,
             threads=refresh.resources.threads,
             progress=lambda sentence: say("build", sentence),
@@ -182,6 +185,8 @@ def stop_on_critical(refresh: Refresh) -> None:
 
 def analyse(refresh: Refresh) -> Refresh:
     """Run the analyses on what the build holds and write their rows to `results`."""
+    from flows import analyses  # takes seconds, and a refresh with nothing new needs none of it
+
     with _step(refresh, "analyse"):
         findings = analyses.run(
             refresh.paths.next_file,
@@ -211,6 +216,8 @@ def publish(refresh: Refresh) -> Refresh:
             resources=refresh.resources,
         )
         say("publish", f"version {refresh.refresh_id}")
+        for version in forget_withdrawn(refresh.paths):
+            say("publish", f"version {version} is deleted: a client in it has withdrawn")
     return refresh
 
 

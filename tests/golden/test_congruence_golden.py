@@ -21,8 +21,16 @@ def _solutions(rotation: str) -> tuple[Solution, Solution, dict]:
         uniqueness = 1 - np.diag(implied)
         both.append(
             Solution(
-                tuple(loadings.index), implied + np.diag(uniqueness), 800, "minres", rotation, pattern, phi,
-                uniqueness, "ok", (),
+                tuple(loadings.index),
+                implied + np.diag(uniqueness),
+                800,
+                "minres",
+                rotation,
+                pattern,
+                phi,
+                uniqueness,
+                "ok",
+                (),
             )
         )
     return both[0], both[1], reference
@@ -35,9 +43,7 @@ def test_tucker_and_match_equal_psych(rotation: str) -> None:
     np.testing.assert_allclose(found.table, golden.matrix(reference["tucker"]), atol=1e-10)
     # The best partner of each column is one to one in these data, so it is the Hungarian match as well.
     np.testing.assert_array_equal(found.match.right + 1, reference["matched_female_column"])
-    np.testing.assert_allclose(
-        found.match.congruence * found.match.signs, reference["matched_congruence"], atol=1e-10
-    )
+    np.testing.assert_allclose(found.match.congruence * found.match.signs, reference["matched_congruence"], atol=1e-10)
 
 
 @pytest.mark.parametrize("rotation", ROTATIONS)

@@ -64,8 +64,16 @@ def _oblique(reference: dict, correlation: pd.DataFrame) -> Solution:
     pattern = golden.matrix(reference["oblique"]).to_numpy()
     phi = golden.matrix(reference["phi"]).to_numpy()
     return Solution(
-        tuple(correlation.columns), correlation.to_numpy(), reference["n_obs"], "minres", "oblimin", pattern, phi,
-        1 - np.diag(pattern @ phi @ pattern.T), "ok", (),
+        tuple(correlation.columns),
+        correlation.to_numpy(),
+        reference["n_obs"],
+        "minres",
+        "oblimin",
+        pattern,
+        phi,
+        1 - np.diag(pattern @ phi @ pattern.T),
+        "ok",
+        (),
     )
 
 

@@ -2,7 +2,7 @@
     materialized="incremental",
     incremental_strategy="replace_changed_sites",
     meta={"primary_key_after_load": true},
-    post_hook="{{ add_primary_key() }}"
+    post_hook={"sql": "{{ add_primary_key() }}", "transaction": false}
 ) }}
 {%- set words = ["word_0", "word_1", "word_2", "word_3"] %}
 
