@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from flows.errors import BuildError
 from flows.paths import StudyPaths
 
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
+
+# dbt takes seconds to load; it may do so while the file it is to fill is copied, and begins when it is told to.
+_DBT = "import sys; from dbt.cli.main import cli; sys.stdin.readline() and cli()"
 
 # Greedy: a value may itself hold the quote that is around it (O'Brien).
 _SINGLE_QUOTED = re.compile(r"'.*'")
@@ -49,7 +52,15 @@ class Built:
     seconds: dict[str, float]
 
 
-def build(paths: StudyPaths, *, full: bool, memory_limit: str, threads: int, progress: Callable[[str], None]) -> Built:
+def build(
+    paths: StudyPaths,
+    *,
+    full: bool,
+    prepare: Callable[[], None],
+    memory_limit: str,
+    threads: int,
+    progress: Callable[[str], None],
+) -> Built:
     """Build all models and run dbt's own data tests.
 
     Parameters
@@ -57,6 +68,8 @@ def build(paths: StudyPaths, *, full: bool, memory_limit: str, threads: int, pro
     full
         False leaves the tables that Python fills as they are in the copy of the published file: the later steps empty
         and fill them, and making each anew takes longer than that.
+    prepare
+        Lays the files that dbt is to fill; called while dbt loads.
     progress
         Called with a short sentence as models finish.
 
@@ -72,12 +85,14 @@ def build(paths: StudyPaths, *, full: bool, memory_limit: str, threads: int, pro
         process = subprocess.Popen(
             _command(named, ["build", "--exclude-resource-type", "unit_test", "--exclude", *_left_out(full)]),
             env=_environment(named, memory_limit, threads),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             umask=0o077,
         )
+        _let_begin(process, prepare)
         last_error = _follow(process, progress)
     if not results_file.exists():
         raise BuildError(
@@ -126,6 +141,23 @@ def plainly_named(paths: StudyPaths) -> Iterator[StudyPaths]:
         yield StudyPaths(link)
 
 
+def _let_begin(process: subprocess.Popen[str], prepare: Callable[[], None]) -> None:
+    """Prepare, then tell dbt to begin; if preparing fails, dbt ends without having begun."""
+    assert process.stdin is not None
+    try:
+        prepare()
+        with suppress(BrokenPipeError):  # dbt died while it loaded; what it said is read by `_follow`
+            process.stdin.write("begin\n")
+            process.stdin.flush()
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+
+
 def _left_out(full: bool) -> list[str]:
     return ["path:seeds"] if full else ["path:seeds", "tag:filled_by_python"]
 
@@ -134,7 +166,7 @@ def _command(paths: StudyPaths, arguments: list[str]) -> list[str]:
     return [
         sys.executable,
         "-c",
-        "from dbt.cli.main import cli; cli()",
+        _DBT,
         "--log-format",
         "json",
         "--log-level-file",

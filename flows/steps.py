@@ -133,10 +133,10 @@ def build(refresh: Refresh) -> Refresh:
     with _step(refresh, "build"):
         judgement.load_ahead()
         full = refresh.decided.kind == "full"
-        publishing.prepare_next(refresh.paths, full=full, resources=refresh.resources)
         dbt.build(
             refresh.paths,
             full=full,
+            prepare=lambda: publishing.prepare_next(refresh.paths, full=full, resources=refresh.resources),
             memory_limit=refresh.resources.memory_limit,
             threads=refresh.resources.threads,
             progress=lambda sentence: say("build", sentence),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_results_that_dbt_could_not_write_to_the_end_are_no_defect(
     class Stopped:
         """A dbt whose disk ran full."""
 
+        stdin = io.StringIO()
         stdout = iter(["no space left\n"])
         returncode = 2
 
@@ -65,4 +67,15 @@ def test_results_that_dbt_could_not_write_to_the_end_are_no_defect(
 
     monkeypatch.setattr("subprocess.Popen", Stopped)
     with pytest.raises(BuildError, match="free disk space"):
-        build(paths, memory_limit="1GB", threads=1, progress=lambda _: None)
+        build(paths, full=True, prepare=lambda: None, memory_limit="1GB", threads=1, progress=lambda _: None)
+
+
+def test_dbt_does_not_begin_when_its_files_could_not_be_laid(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        build(paths, full=True, prepare=fail, memory_limit="1GB", threads=1, progress=lambda _: None)
+    assert not (paths.dbt_target_dir / "run_results.json").exists()
