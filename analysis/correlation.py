@@ -263,10 +263,9 @@ def screen(
     kept = tuple(item for item in products.items if item not in left)
     if len(kept) < 2:
         reasons = {one.reason for one in left.values()}
+        named = "; ".join(f"{one.item} ({one.reason})" for one in list(left.values())[:10])
         raise AnalysisError(
-            f"{len(kept)} of {len(products.items)} items can be correlated; left out: "
-            + "; ".join(f"{one.item} ({one.reason})" for one in list(left.values())[:10])
-            + ".",
+            f"{len(kept)} of {len(products.items)} items can be correlated{f'; left out: {named}' if named else ''}.",
             Status.CONSTANT if reasons == {"constant"} else Status.TOO_FEW_ITEMS,
         )
     return kept, tuple(left.values())

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 MAX_ITEM_NUMBER = 255
+# Python's own limit. It is the process's, and reading a delivery raises it.
+_MAX_CELL_LENGTH = 131_072
 
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -222,6 +224,7 @@ def _read_lines(path: Path, label: str, problems: list[str]) -> list[tuple[int, 
     """Lines that are not blank, with their line numbers and stripped cells; the first is the header."""
     lines: list[tuple[int, list[str]]] = []
     last = 0
+    csv.field_size_limit(_MAX_CELL_LENGTH)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
