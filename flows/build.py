@@ -174,7 +174,11 @@ def _start(paths: StudyPaths, memory_limit: str, threads: int) -> subprocess.Pop
 
 def _end(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.communicate()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
 def _let_begin(process: subprocess.Popen[str], command: list[str], prepare: Callable[[], None]) -> None:
