@@ -24,6 +24,7 @@ from flows.bookkeeping import record_refresh
 from flows.code_version import code_version
 from flows.errors import AllianceError, CheckFailed
 from flows.forgetting import forget_withdrawn
+from flows.locking import refresh_lock
 from flows.paths import StudyPaths
 from flows.problems import Problem
 from flows.progress import say
@@ -100,6 +101,41 @@ class Ended:
     message: str
 
 
+Step = Callable[[Refresh], Refresh]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is done at each step of a refresh; Prefect's tasks and benchmarks put their own in their place."""
+
+    land: Step
+    build: Step
+    check: Step
+    analyse: Step
+    publish: Step
+
+
+def carry_out(folder: Path, *, full: bool = False, by: Steps | None = None) -> Ended:
+    """Refresh the study in `folder`: the one place that says in which order, and under which lock.
+
+    Raises
+    ------
+    Busy
+        Another refresh of the study runs.
+    AllianceError
+        A step failed, or critical checks stopped publishing; what is published is as it was.
+    """
+    do = by or Steps(land, build, check, analyse, publish)
+    refresh = begin(folder, full=full)
+    with refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id), noted(refresh) as note:
+        refresh = do.land(refresh)
+        if not refresh.is_nothing_new:
+            refresh = do.publish(do.analyse(do.check(do.build(refresh))))
+        ended = end(refresh)
+        note(ended)
+    return ended
+
+
 def begin(folder: Path, *, full: bool = False) -> Refresh:
     """A refresh that starts now."""
     now = dt.datetime.now(dt.UTC)
@@ -157,6 +193,13 @@ def measure_and_judge(refresh: Refresh) -> Refresh:
         )
         say("check", f"{verdict.n_critical} critical, {verdict.n_warnings} warnings of {verdict.n_results} results")
     return replace(refresh, verdict=verdict)
+
+
+def check(refresh: Refresh) -> Refresh:
+    """Judge the measures; a critical failure ends the refresh here."""
+    refresh = measure_and_judge(refresh)
+    stop_on_critical(refresh)
+    return refresh
 
 
 def stop_on_critical(refresh: Refresh) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from flows import steps
 from flows.errors import AllianceError
-from flows.locking import refresh_lock
+from flows.steps import Ended
 from tests.e2e.conftest import alliance
 
 # Quotes and a hash sign in the study's own path, too.
@@ -134,16 +134,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.path
 
 
-def refresh(study: Path) -> steps.Refresh:
-    one = steps.begin(study)
-    with refresh_lock(one.paths.lock_file, refresh_id=one.refresh_id), steps.noted(one) as note:
-        one = steps.land(one)
-        if not one.is_nothing_new:
-            one = steps.measure_and_judge(steps.build(one))
-            steps.stop_on_critical(one)
-            one = steps.publish(steps.analyse(one))
-        note(steps.end(one))
-    return one
+def refresh(study: Path) -> Ended:
+    """The steps in one process, without Prefect's server."""
+    return steps.carry_out(study)
 
 
 def ask(study: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -223,14 +216,17 @@ def test_the_report_shows_names_as_text(hostile: Path) -> None:
 def test_a_broken_file_alone_reaches_quality_and_leaves_when_mended(hostile: Path) -> None:
     late = hostile / "deliveries" / "good" / "late.csv"
     late.write_bytes(b"")
-    assert refresh(hostile).decided.changed_sites == ()
+    answers = "select sum(hash(response_id, value)) from core.item_responses"
+    before = ask(hostile, answers)
+    assert refresh(hostile).kind == "incremental"
+    assert ask(hostile, answers) == before
     count = "select count(*) from quality.landing_problems where file_name = 'late.csv' and refresh_id = "
     newest = "(select max(refresh_id) from meta.refreshes)"
     assert ask(hostile, count + newest) == [(1,)]
     late.unlink()
     refresh(hostile)
     assert ask(hostile, count + newest) == [(0,)]
-    assert refresh(hostile).is_nothing_new
+    assert refresh(hostile).status == "nothing_new"
 
 
 def test_a_wrong_delivery_stops_publishing_until_it_is_delivered_again(hostile: Path) -> None:
