@@ -103,23 +103,25 @@ def open_store(paths: StudyPaths, *, memory_limit: str = "1GB", threads: int = 2
 
 
 @contextmanager
-def preview_store(paths: StudyPaths) -> Iterator[LandingStore]:
-    """A store in memory that knows what the study's own store knows, and keeps no records.
+def preview_store(
+    paths: StudyPaths, *, memory_limit: str = "1GB", threads: int = 2, temp: Path | None = None
+) -> Iterator[LandingStore]:
+    """A store in memory that holds what the study's own store holds; the study's own is let go at once.
 
     Raises
     ------
     LandingError
         The study's store is in use by a refresh.
     """
-    with connect() as con:
-        store = LandingStore(con, keep_records=False)
+    with connect(memory_limit=memory_limit, threads=threads, temp=temp) as con:
+        store = LandingStore(con)
         store.make_tables()
         if paths.landing_file.exists():
             try:
                 attach(con, paths.landing_file, "landed", read_only=True)
             except _DAMAGE as error:
                 raise _not_opened(error, paths.landing_file) from None
-            for table in ("deliveries", "delivery_columns"):
+            for table in ("deliveries", "delivery_columns", "stored_records"):
                 con.execute(f"insert into raw.{table} by name from landed.raw.{table}")
             con.execute("detach landed")
         yield store
@@ -155,9 +157,8 @@ def _is_writable(file: Path) -> bool:
 class LandingStore:
     """The tables of schema ``raw``."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, *, keep_records: bool = True) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con = con
-        self._keep_records = keep_records
 
     def make_tables(self) -> None:
         """Make whatever is not there yet."""
@@ -256,12 +257,11 @@ class LandingStore:
             def write(batch: pa.Table) -> None:
                 nonlocal stored
                 stored += batch.num_rows
-                if self._keep_records:
-                    self._insert(
-                        "insert into raw.stored_records select ?, row_number, packed, listed from incoming",
-                        batch,
-                        [number],
-                    )
+                self._insert(
+                    "insert into raw.stored_records select ?, row_number, packed, listed from incoming",
+                    batch,
+                    [number],
+                )
 
             sink = sink_of(write)
             reading = read(sink)

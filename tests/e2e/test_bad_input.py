@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from flows import steps
+from flows.checking import check_study
 from flows.errors import AllianceError
 from flows.steps import Ended
 from tests.e2e.conftest import alliance
@@ -190,6 +191,28 @@ def test_bad_cells_are_rejected_with_their_reason(hostile: Path) -> None:
     }
     alone = ask(hostile, "select distinct site_id, reason from quality.orphan_forms")
     assert ("twice", "no_client_form") in alone
+
+
+def told_by_check(study: Path) -> dict[tuple[str, ...], int]:
+    """Cells that `alliance check` says would be rejected, by site, file, reason and kind."""
+    return {
+        (site.site_id, file.file_name, each.reason, each.value_class): each.n_cells
+        for site in check_study(study).sites
+        for file in site.cells
+        for each in file.rejections
+    }
+
+
+def test_a_check_says_before_what_a_refresh_rejects(hostile: Path) -> None:
+    rejected = ask(
+        hostile,
+        "select site_id, file_name, reason, value_class, count(*) from quality.rejected_cells "
+        "join quality.deliveries using (site_id, delivery_number) group by all",
+    )
+    assert told_by_check(hostile) == {tuple(row[:4]): row[4] for row in rejected}
+    accounted = "select sum(rejected), sum(superseded) from quality.cell_accounting"
+    told = [file for site in check_study(hostile).sites for file in site.cells]
+    assert ask(hostile, accounted) == [(sum(f.rejected for f in told), sum(f.superseded for f in told))]
 
 
 def test_ids_that_differ_by_blanks_are_one_client_and_ids_of_two_sites_are_two(hostile: Path) -> None:

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from flows import steps
+from flows.checking import check_study
 from tests.e2e.conftest import alliance
 from tests.e2e.foreign_study import BLANK, ITEMS, RANGES, REVERSED, Foreign, Form, make
 
@@ -128,6 +129,24 @@ def test_cells_add_up_to_what_the_files_hold(foreign: Foreign) -> None:
         **words, "accepted": sum(not isinstance(each, str) for each in given), "in files": words["rejected"],
     }  # fmt: skip
     assert words[BLANK] > 10
+
+
+def test_a_check_said_what_the_refresh_did(foreign: Foreign) -> None:
+    accounts = ask(
+        foreign,
+        "select file_name, declared_missing, blank, rejected, superseded, withdrawn from quality.cell_accounting "
+        "join quality.deliveries using (site_id, delivery_number)",
+    )
+    told = {file.file_name: file for site in check_study(foreign.folder).sites for file in site.cells}
+    for name, declared_missing, blank, rejected, superseded, withdrawn in accounts:
+        file = told[name]
+        # blanks of columns without answers are counted in the accounts only
+        assert file.blank <= blank
+        assert (file.declared_missing, file.rejected) == (declared_missing, rejected), name
+        assert (file.superseded, file.withdrawn) == (superseded, withdrawn), name
+    assert sum(file.accepted for file in told.values()) == sum(
+        not isinstance(each, str) for form in foreign.forms for each in form.answers.values()
+    ) + sum(len(form.scores) for form in foreign.forms)
 
 
 def test_lineage_leads_back_to_the_cell(foreign: Foreign) -> None:
