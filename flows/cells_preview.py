@@ -53,11 +53,14 @@ class CellsPreview:
 
 # What of each cell is decided where, and every rejected cell once; the rules are those of the models named here.
 _FATES = """
-    select blocks.delivery_number, case texts.fate when 'single' then decoded.status else texts.fate end, sum(n_cells)
+    select
+        blocks.delivery_number,
+        case when texts.fate = 'single' or decoded.status = 'blank' then decoded.status else texts.fate end,
+        sum(n_cells)
     from {{ ref("int_cell_texts") }} as texts
     inner join {{ ref("int_cell_values") }} as decoded using (block_id, binding_number, text)
     inner join {{ ref("stg_blocks") }} as blocks using (block_id)
-    where texts.fate not in ('contested', 'rejected')
+    where texts.fate <> 'contested' and (texts.fate <> 'rejected' or decoded.status = 'blank')
     group by all
     union all
     select delivery_number, cell_status, count(*) from {{ ref("int_contested_cells") }} group by all

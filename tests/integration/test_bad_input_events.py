@@ -113,6 +113,22 @@ def test_a_broken_file_among_unchanged_ones_is_something_new_until_it_is_mended(
     assert with_broken == with_broken_again != first
 
 
+def test_names_of_files_that_could_not_be_read_hold_no_id(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={})
+    for name in ("K017xq.csv", "x_k001XQ_y.csv", "form12.csv", "2024-05-31.csv"):
+        deliver(study, name, "")
+    deliver(study, "K002xq.txt", "x")
+    # Nothing is known of any id yet.
+    land(study)
+    assert len({*raw(study, "select file_name from raw.landing_problems")}) == 5
+    deliver(study, "a.csv", HEADER + "K001xq,5,1,2\nK002xq,5,1,2\n")
+    land(study, "20260102T000000Z")
+    names = {name for (name,) in raw(study, "select file_name from raw.landing_problems where file_name <> ''")}
+    # Also what the refresh before told; a name that only looks like an id, and is written otherwise, stays.
+    assert names >= {"***.csv", "x_***_y.csv", "form12.csv", "2024-05-31.csv", "***.txt"}
+    assert not any("xq" in name.lower() for name in names)
+
+
 @pytest.mark.parametrize("damage", ["cut", "overwritten", "text"])
 def test_a_damaged_landing_store_says_what_to_do(tmp_path: Path, damage: str) -> None:
     study = make_study(tmp_path, north={})
