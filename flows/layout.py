@@ -142,7 +142,7 @@ def _cover(study: Study, deliveries: Sequence[DeliveryHeader]) -> tuple[list[Del
             uncovered.append(header)
         else:
             found.append((header, file))
-    found.sort(key=lambda pair: (pair[0].site_id, _delivered_on(*pair) or dt.date.min, pair[0].delivery_number))
+    found.sort(key=lambda pair: (pair[0].site_id, _delivered_on(*pair) or dt.date.min, pair[0].order))
     newest = {(header.site_id, file.name): header.delivery_number for header, file in found}
     ranks: dict[str, int] = {}
     covered = []

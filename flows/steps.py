@@ -326,14 +326,18 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
             "the published warehouse is as it was",
         ) from None
     except duckdb.IOException as error:
+        if "no space" in str(error).lower():
+            raise _no_space(name) from None
         raise AllianceError(
             f"the step `{name}` failed",
-            cause="no space left on the disk"
-            if "no space" in str(error).lower()
-            else f"a file could not be read or written: {dbt.without_values(str(error))}",
-            next_step="look at free disk space and access rights, then try again; the published warehouse is as it was",
+            cause=f"a file could not be read or written: {dbt.without_values(str(error))}",
+            next_step="look at the access rights in the study's folder and try again; "
+            "the published warehouse is as it was",
         ) from None
     except Exception as error:
+        if isinstance(error, duckdb.Error) and "no space" in str(error).lower():
+            # A commit that finds the disk full is a TransactionException.
+            raise _no_space(name) from None
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise AllianceError(
             f"the step `{name}` failed",
@@ -342,6 +346,14 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
             next_step="the published warehouse is as it was; please report this as a defect",
         ) from None
     refresh.seconds[name] = (dt.datetime.now(dt.UTC) - started).total_seconds()
+
+
+def _no_space(step: str) -> AllianceError:
+    return AllianceError(
+        f"the step `{step}` failed",
+        cause="no space left on the disk",
+        next_step="make room and try again; the published warehouse is as it was",
+    )
 
 
 def _free_id(paths: StudyPaths, now: dt.datetime) -> str:
