@@ -131,6 +131,8 @@ def carry_out(folder: Path, *, full: bool = False, by: Steps | None = None) -> E
         refresh = do.land(refresh)
         if not refresh.is_nothing_new:
             refresh = do.publish(do.analyse(do.check(do.build(refresh))))
+        # Also when nothing is new: the refresh that published without a withdrawn client may have been killed here.
+        forget(refresh)
         ended = end(refresh)
         note(ended)
     return ended
@@ -259,9 +261,13 @@ def publish(refresh: Refresh) -> Refresh:
             resources=refresh.resources,
         )
         say("publish", f"version {refresh.refresh_id}")
-        for version in forget_withdrawn(refresh.paths):
-            say("publish", f"version {version} is deleted: a client in it has withdrawn")
     return refresh
+
+
+def forget(refresh: Refresh) -> None:
+    """Delete earlier versions that hold a client who has withdrawn; the published one does not any more."""
+    for version in forget_withdrawn(refresh.paths):
+        say("publish", f"version {version} is deleted: a client in it has withdrawn")
 
 
 def end(refresh: Refresh) -> Ended:

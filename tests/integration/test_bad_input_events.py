@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from flows import steps
 from flows.checking import check_study
 from flows.errors import AllianceError, ConfigurationError, LandingError
 from flows.landed import LandedStudy, land_study
+from flows.scope import Scope
 from flows.status import read_status
 from flows.study import load_study
 
@@ -148,6 +150,23 @@ def test_an_old_export_under_a_new_name_says_that_the_one_between_counts(tmp_pat
     told = {problem.problem: problem for problem in land(study).problems}
     assert told["same_bytes_again"].severity == "warning"
     assert "`leave_out`" in told["same_bytes_again"].action
+
+
+def test_versions_with_a_withdrawn_client_go_also_when_the_refresh_that_should_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(tmp_path, north={})
+    deliver(study, "a.csv", HEADER + "K1,5,1,2\n")
+    asked: list[Path] = []
+    monkeypatch.setattr(steps, "forget_withdrawn", lambda paths: asked.append(paths.folder) or [])
+    nothing_new = Scope("nothing_new", (), {}, "")
+
+    def undone(refresh: steps.Refresh) -> steps.Refresh:
+        raise AssertionError("nothing is new")
+
+    plain = steps.Steps(lambda refresh: replace(steps.land(refresh), scope=nothing_new), *[undone] * 4)
+    assert steps.carry_out(study, by=plain).status == "nothing_new"
+    assert asked == [study]
 
 
 def test_names_of_files_that_could_not_be_read_hold_no_id(tmp_path: Path) -> None:
