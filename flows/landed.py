@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from flows.code_version import code_version
+from flows.landing.known_ids import hide_known_ids
 from flows.landing.land import delivery_headers, land
 from flows.landing.reading import Limits
 from flows.landing.schema import codebook_frames
@@ -98,6 +99,7 @@ def land_study(
         update_pseudonyms(store, key, rest)
         _write_scope(store, scope)
         store.add_problems(refresh_id, [*layout.problems, *withdrawal_problems])
+        hide_known_ids(store)
         return LandedStudy(
             scope,
             tuple(f"{h.site_id}/{h.file_name}" for h in headers if h.delivery_number in set(landed.new)),

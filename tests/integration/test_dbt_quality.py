@@ -81,6 +81,8 @@ TRAPS = {
     "forms_gone": {("south", "", "", "wai")},
     "deliveries_in_two_sites": {site("north"), site("east")},
     "ids_in_two_sites": {site("north"), site("east")},
+    "client_ids_alike": {site("south")},
+    "therapist_ids_alike": set(),
     "blanks_turned": {("south", "calpas", "", "")},
     "top_of_range_used": {("east", "wai_s", "client", ""), ("east", "wai_s", "therapist", "")},
     "reversed_items_sign": {("east", "wai_s", "client", ""), ("east", "wai_s", "therapist", "")},

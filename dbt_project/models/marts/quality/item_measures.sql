@@ -84,8 +84,9 @@ measured as (
         count(case when value = max_value then 1 end) as n_at_maximum,
         count(case when value < min_value + width / 3.0 then 1 end) as n_in_bottom_third,
         count(case when value > max_value - width / 3.0 then 1 end) as n_in_top_third,
-        avg(value) as mean,
-        stddev_samp(value) as sd,
+        -- rounded as correlations are: threads add up in an order of their own
+        round(avg(value), 9) as mean,
+        round(stddev_samp(value), 9) as sd,
         count(rest) as n_item_rest,
         {{ correlation("keyed_value", "rest") }} as item_rest_correlation
     from answers
