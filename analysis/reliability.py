@@ -15,7 +15,7 @@ from analysis.extraction import extract
 from analysis.intervals import percentile_interval
 from analysis.observations import check_level
 from analysis.omega import omega_stack
-from analysis.resampling import ClusterSums, MissingRule, cluster_codes, replicate_blocks
+from analysis.resampling import ClusterSums, MissingRule, cluster_codes, replicate_blocks, weights_together
 from analysis.status import AnalysisError, Status
 
 
@@ -255,8 +255,8 @@ def bootstrap_reliability(
     estimates = _reliabilities(sums, np.ones((1, n_clusters)))[0]
     if np.isnan(estimates[0]):
         raise AnalysisError("An item has no variance, or a pair was never answered together.", Status.CONSTANT)
-    parts = [_reliabilities(sums, block.weights(n_clusters)) for block in replicate_blocks(replicates, seed)]
-    drawn = np.concatenate(parts)
+    blocks = replicate_blocks(replicates, seed)
+    drawn = np.concatenate([_reliabilities(sums, weights) for weights in weights_together(blocks, n_clusters)])
     failed = int(np.isnan(drawn[:, 0]).sum())
     warnings = (f"{failed} of {replicates} resamples gave no alpha (an item without variance).",) if failed else ()
     return ReliabilityIntervals(estimates, drawn, level, n_clusters, seed, Status.OK.value, warnings)
