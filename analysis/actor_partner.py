@@ -19,7 +19,6 @@ from analysis.observations import Observations, check_level, cluster_sums, compl
 from analysis.resampling import replicate_blocks
 from analysis.results import blank, tidy
 from analysis.robust_covariance import (
-    ClusterRobust,
     LeastSquares,
     contrast_df,
     least_squares,

@@ -96,8 +96,9 @@ def complete(columns: Mapping[str, ArrayLike], cluster: ArrayLike | None = None)
         raise AnalysisError(
             f"Columns differ in length ({', '.join(map(str, sorted(lengths)))} rows); give one row per case."
         )
-    stacked = np.column_stack(list(arrays.values()))
-    kept = ~np.isnan(stacked).any(axis=1)
+    kept = np.ones(lengths.pop(), dtype=bool)
+    for array in arrays.values():
+        kept &= ~np.isnan(array)
     if cluster is None:
         codes = np.arange(int(kept.sum()))
         n_clusters = len(codes)
@@ -107,7 +108,10 @@ def complete(columns: Mapping[str, ArrayLike], cluster: ArrayLike | None = None)
         every_code = np.where(alone, n_labels + np.cumsum(alone), every_code)
         codes, present = renumber(every_code[kept])
         n_clusters = len(present)
-    values = stacked[kept]
+    # Column by column in memory, as every use goes along columns.
+    values = np.empty((int(kept.sum()), len(arrays)), order="F")
+    for at, array in enumerate(arrays.values()):
+        values[:, at] = array[kept]
     return Observations(tuple(arrays), values, codes, n_clusters, int(len(kept) - kept.sum()), kept)
 
 

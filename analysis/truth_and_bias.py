@@ -102,10 +102,10 @@ def truth_and_bias(
     check_level(level)
     columns = {"judgement": judgement, "truth": truth} | ({} if own_view is None else {"own view": own_view})
     rows = complete(columns, dyad if cluster is None else cluster)
-    every_dyad, _ = labels(np.asarray(dyad, dtype=object), "dyad")
+    every_dyad, _ = labels(dyad, "dyad")
     if len(every_dyad) != len(rows.kept):
         raise AnalysisError(f"{len(every_dyad)} dyads were given for {len(rows.kept)} rows; one per row is needed.")
-    dyads, codes = np.unique(every_dyad[rows.kept], return_inverse=True)
+    codes, dyads = np.unique(every_dyad[rows.kept], return_inverse=True)[::-1]
     known: dict[str, Any] = {"level": level, "n": rows.n, "n_dyads": len(dyads), "n_clusters": rows.n_clusters}
     known |= {"n_dropped": rows.n_dropped}
     if rows.n == 0:

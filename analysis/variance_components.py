@@ -2,8 +2,8 @@
 
 The model is y = X b + u_cluster + v_outer + e, clusters nested in outer clusters (therapists in sites). With variance
 ratios t1 and t2 to the residual variance, everything the likelihood needs is the cross-products of [X, y] and their
-sums per cluster (Woodbury). Clusters of one size enter alike, so one evaluation costs (number of distinct sizes, by outer
-cluster) x (columns)^2, whatever the number of rows and clusters.
+sums per cluster (Woodbury). Clusters of one size enter alike, so one evaluation costs (number of distinct sizes, by
+outer cluster) x (columns)^2, whatever the number of rows and clusters.
 """
 
 from __future__ import annotations
