@@ -314,10 +314,11 @@ def _value_and_slope(effect: str, b: np.ndarray) -> tuple[float, np.ndarray]:
 
 def _distinguishable(values: np.ndarray) -> dict[str, Any]:
     """Likelihood ratio of free moments against moments that are the same when the raters change places (6 df)."""
-    swapped = values[:, [1, 0, 3, 2]]
-    both = np.concatenate([values, swapped])
-    free = np.cov(values, rowvar=False, ddof=0)
-    alike = np.cov(both, rowvar=False, ddof=0)
+    swap = [1, 0, 3, 2]
+    free, means = np.cov(values, rowvar=False, ddof=0), values.mean(axis=0)
+    # The moments of the rows together with the same rows after the raters changed places.
+    apart = (means - means[swap]) / 2
+    alike = (free + free[np.ix_(swap, swap)]) / 2 + np.outer(apart, apart)
     chi2 = len(values) * float(np.linalg.slogdet(alike)[1] - np.linalg.slogdet(free)[1])
     p = float(stats.chi2.sf(chi2, 6))
     return {"distinguishable_chi2": chi2, "distinguishable_df": 6, "distinguishable_p": p}

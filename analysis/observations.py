@@ -65,19 +65,20 @@ def numeric(values: ArrayLike, name: str) -> np.ndarray:
     return result
 
 
-def labels(values: ArrayLike, name: str = "cluster") -> tuple[np.ndarray, int]:
+def labels(values: ArrayLike, name: str = "cluster", *, in_order: bool = True) -> tuple[np.ndarray, int]:
     """Number labels 0, 1, ... in sorted order, -1 where missing, and say how many there are.
 
-    Sorted, so that the numbering (and with it a seeded bootstrap) does not depend on the order of the rows.
+    Sorted, so that the numbering (and with it a seeded bootstrap) does not depend on the order of the rows; where
+    nothing is drawn, ``in_order=False`` numbers them as they come, which many distinct labels make quicker.
     """
     plain = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
     # Whole numbers sort as such; everything else as objects, so that words are never cut to one width.
     plain = plain.ravel() if plain.dtype.kind in "iu" else np.asarray(values, dtype=object).ravel()
     try:
-        codes, found = pd.factorize(plain, sort=True)
+        codes, found = pd.factorize(plain, sort=in_order)
     except TypeError:
         as_words = np.array([None if pd.isna(value) else str(value) for value in plain], dtype=object)
-        codes, found = pd.factorize(as_words, sort=True)
+        codes, found = pd.factorize(as_words, sort=in_order)
     if len(codes) != np.shape(values)[0]:
         raise AnalysisError(f"'{name}' must be one label per row.")
     return np.asarray(codes), len(found)
@@ -103,16 +104,24 @@ def complete(columns: Mapping[str, ArrayLike], cluster: ArrayLike | None = None)
         codes = np.arange(int(kept.sum()))
         n_clusters = len(codes)
     else:
-        every_code, n_labels = labels(cluster)
-        alone = every_code < 0
-        every_code = np.where(alone, n_labels + np.cumsum(alone), every_code)
-        codes, present = renumber(every_code[kept])
-        n_clusters = len(present)
+        codes, n_clusters = numbered(cluster, "cluster", kept)
     # Column by column in memory, as every use goes along columns.
     values = np.empty((int(kept.sum()), len(arrays)), order="F")
     for at, array in enumerate(arrays.values()):
         values[:, at] = array[kept]
     return Observations(tuple(arrays), values, codes, n_clusters, int(len(kept) - kept.sum()), kept)
+
+
+def numbered(values: ArrayLike, name: str, kept: np.ndarray, *, in_order: bool = True) -> tuple[np.ndarray, int]:
+    """Codes 0, 1, ... of the ``kept`` rows and how many there are; a row without a label is alone."""
+    codes, n_labels = labels(values, name, in_order=in_order)
+    if len(codes) != len(kept):
+        raise AnalysisError(f"{len(codes)} labels of '{name}' were given for {len(kept)} rows; one per row is needed.")
+    alone = codes < 0
+    if alone.any():
+        codes = np.where(alone, n_labels + np.cumsum(alone), codes)
+    found, present = renumber(codes[kept])
+    return found, len(present)
 
 
 def renumber(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -123,7 +123,7 @@ def one_with_many(
     ratings = np.array([numeric(client, "client"), numeric(therapist_rating, "therapist rating")]).T
     kept = ~np.isnan(ratings).all(axis=1)
     of_therapist, _ = labels(therapist, "therapist")
-    of_dyad = np.arange(len(kept)) if dyad is None else labels(dyad, "dyad")[0]
+    of_dyad = np.arange(len(kept)) if dyad is None else labels(dyad, "dyad", in_order=False)[0]
     if not len(of_therapist) == len(of_dyad) == len(kept):
         raise AnalysisError("Ratings, therapists and dyads differ in length; give one row per dyad and session.")
     kept &= (of_therapist >= 0) & (of_dyad >= 0)

@@ -133,8 +133,8 @@ class TwoRaterLikelihood:
     def maximise(self, uncorrelated: str | None = None, start: Maximum | None = None) -> Maximum:
         """The largest likelihood; ``uncorrelated`` names a part whose correlation is held at zero.
 
-        The search begins at ``start`` if given. A further start is made when one ends without convergence or on the
-        boundary.
+        The search begins at ``start`` if given. A further one is made when one ends without convergence, or at a
+        variance of zero that the likelihood would rather have larger (Cholesky elements cannot leave zero).
         """
 
         def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
@@ -142,7 +142,7 @@ class TwoRaterLikelihood:
             slope = by_cholesky(parameters, self.parts, found.slopes, uncorrelated)
             return found.value / self.n_ratings, slope / self.n_ratings
 
-        starts = [(start.parameters, {"hess_inv0": start.curvature})] if start is not None else []
+        starts = [_uncorrelated(start, self.parts, uncorrelated)] if start is not None else []
         starts += [(_start(shares[-len(self.parts) :]), {}) for shares in ((0.25, 0.5, 0.5), (0.6, 0.3, 0.2))]
         best: optimize.OptimizeResult | None = None
         for first, known in starts:
@@ -150,12 +150,19 @@ class TwoRaterLikelihood:
             found = optimize.minimize(objective, first, jac=True, method="BFGS", options=options)
             if best is None or found.fun < best.fun:
                 best = found
-            if found.success and np.abs(np.delete(found.x, np.s_[1::3])).min() > 1e-2:
+            if found.success and self._is_optimum(found.x, uncorrelated):
                 break
         assert best is not None
         # BFGS may stop for lack of precision at a good point; the size of the slope decides.
         converged = bool(np.abs(best.jac).max() < 1e-5)
         return Maximum(np.asarray(best.x), float(best.fun) * self.n_ratings, converged, _definite(best.hess_inv))
+
+    def _is_optimum(self, parameters: np.ndarray, uncorrelated: str | None) -> bool:
+        """No covariance matrix in reach of this stationary point is better: the slope by none has a negative direction
+        (in the interior all slopes are zero)."""
+        slopes = self.evaluate(covariances(parameters, self.parts, uncorrelated)).slopes
+        lowest = [np.diag(g).min() if p == uncorrelated else np.linalg.eigvalsh(g).min() for p, g in slopes.items()]
+        return bool(min(lowest) > -1e-6 * self.n_ratings)
 
 
 class _Units:
@@ -196,10 +203,14 @@ class _Units:
         of_cell = mean[cells.therapist]
         beside = np.hstack([of_cell * cells.units[:, None], cells.sums])
         flat = spread.reshape(-1, 4)[cells.therapist]
-        ranges = [slice(*ends) for ends in pairwise([*cells.starts, len(cells.units)])]
-        crossed = np.stack([of_cell[own].T @ beside[own] for own in ranges])
+        if len(cells.units) == len(cells.starts):
+            crossed = of_cell[:, :, None] * beside[:, None, :]
+            spreads = (cells.units[:, None] * flat).reshape(-1, 2, 2)
+        else:
+            ranges = [slice(*ends) for ends in pairwise([*cells.starts, len(cells.units)])]
+            crossed = np.stack([of_cell[own].T @ beside[own] for own in ranges])
+            spreads = np.stack([cells.units[own] @ flat[own] for own in ranges]).reshape(-1, 2, 2)
         means, with_sums = crossed[:, :, :2], crossed[:, :, 2:]
-        spreads = np.stack([cells.units[own] @ flat[own] for own in ranges]).reshape(-1, 2, 2)
 
         s, b = self.information, self.to_totals
         mixed = b @ np.swapaxes(with_sums, 1, 2) @ s
@@ -310,6 +321,17 @@ def _by_group(values: np.ndarray, likelihood: TwoRaterLikelihood) -> np.ndarray:
     at, n = likelihood.cells.therapist, likelihood.n_above
     summed = np.stack([np.bincount(at, weights=column, minlength=n) for column in flat.T], axis=1)
     return summed.reshape(n, *values.shape[1:])
+
+
+def _uncorrelated(
+    start: Maximum, parts: Sequence[str], uncorrelated: str | None
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Where a search from ``start`` begins: with the variances of the part whose correlation is to be zero kept."""
+    parameters = start.parameters.copy()
+    if uncorrelated is not None:
+        at = 3 * list(parts).index(uncorrelated)
+        parameters[at + 1 : at + 3] = 0.0, np.hypot(parameters[at + 1], parameters[at + 2])
+    return parameters, {"hess_inv0": start.curvature}
 
 
 def _start(shares: Sequence[float]) -> np.ndarray:
