@@ -61,6 +61,8 @@ class Models:
             "run_query": self._run_query,
             "execute": True,
             **{name: self._macro(name, text) for name, text in self._macros.items()},
+            # The lists of names are types of the warehouse; here they are text.
+            "category": lambda name: "varchar",
         }
         con.execute("create schema if not exists model")
 
