@@ -27,7 +27,9 @@ from analysis.correlation import Correlations, correlate
 from analysis.correspondence import wording_check
 from analysis.omega import omega
 from analysis.resampling import MissingRule
-from analysis.retention import retention
+from analysis.retention import Retention, retention
+from analysis.rotation import ROTATIONS, rotation_name
+from analysis.rotation_target import scale_target, target_scales
 from analysis.salience import salience
 from analysis.scale_reliability import component_sets, scale_reliability
 from analysis.scores import ScoreMethod, Scores, component_scores, score_weights, unit_weighted_scores
@@ -39,7 +41,15 @@ from analysis.suitability import suitability
 
 RULES = {
     "parallel": "parallel_components_normal_percentile",
+    "parallel_mean": "parallel_components_normal_mean",
+    "parallel_permuted": "parallel_components_permuted_percentile",
+    "parallel_permuted_mean": "parallel_components_permuted_mean",
+    "parallel_factors": "parallel_minres_normal_percentile",
+    "parallel_factors_mean": "parallel_minres_normal_mean",
+    "parallel_smc": "parallel_smc_normal_percentile",
+    "parallel_smc_mean": "parallel_smc_normal_mean",
     "map": "map_1976",
+    "map_2000": "map_2000",
     "kaiser": "kaiser",
     "empirical_kaiser": "empirical_kaiser",
 }
@@ -61,6 +71,13 @@ class ComponentSettings:
     correlation: str = "pearson"
     extraction: str = "minres"
     rotation: str = "oblimin"
+    oblimin_gamma: float = 0.0
+    promax_power: float = 4.0
+    geomin_delta: float = 0.01
+    rotation_starts: int | None = None
+    parallel_samples: int = 1000
+    parallel_percentile: float = 95.0
+    empty_cell: float = 0.0
     salience: float = 0.40
     scores: str = "regression"
     bootstrap: int = 0
@@ -100,7 +117,9 @@ def study_components(
     None. Raises :class:`AnalysisError` when there are too few rows or the items cannot be correlated.
     """
     require_rows(len(rows.answers), settings.min_rows)
-    found = correlate(rows.answers, method=settings.correlation, missing=settings.missing)
+    found = correlate(
+        rows.answers, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
+    )
     suited = suitability(found.matrix, found.n, found.items)
     seeds = np.random.SeedSequence(seed).spawn(4)
     kept = rows.answers[list(found.items)].to_numpy()
@@ -108,19 +127,20 @@ def study_components(
         found.matrix,
         found.n,
         rows=kept if len(kept) <= MOST_ROWS_PERMUTED else None,
+        replicates=settings.parallel_samples,
+        level=settings.parallel_percentile / 100,
         seed=_number(seeds[0]),
     )
     rule = RULES.get(str(settings.n_components))
     frames = {
         "suitability": suitability_table(rows.answers, found, suited),
-        "retention": retention_table(rules, rule, settings.level),
+        "retention": retention_table(rules, rule, settings.parallel_percentile / 100),
     }
     facts_so_far = {
         "n_items": len(found.items),
         "items_left_out": {one.item: f"{one.reason}: {one.detail}" for one in found.left_out},
     }
-    number = int(settings.n_components) if rule is None else rules.choose(rule)
-    tried = attempt(_solve, found, number, settings, _number(seeds[1]))
+    tried = attempt(_solve, found, rules, settings, facts, _number(seeds[1]))
     if tried.value is None:
         return StudyResult(frames, tried.status.value, tried.reason, found.warnings, facts_so_far), None
     solution = tried.value
@@ -151,7 +171,9 @@ def _number(seed: np.random.SeedSequence) -> int:
     return int(seed.generate_state(1)[0])
 
 
-def _solve(found: Correlations, number: int, settings: ComponentSettings, seed: int) -> Solution:
+def _solve(found: Correlations, rules: Retention, settings: ComponentSettings, facts: ItemFacts, seed: int) -> Solution:
+    rule = RULES.get(str(settings.n_components))
+    number = int(settings.n_components) if rule is None else _by_rule(rules, rule, str(settings.n_components))
     if number < 1:
         raise AnalysisError(
             f"The rule {settings.n_components} keeps no component; give a number in the study's settings to have one.",
@@ -164,8 +186,38 @@ def _solve(found: Correlations, number: int, settings: ComponentSettings, seed: 
         n_components=number,
         extraction=settings.extraction,
         rotation=settings.rotation,
+        gamma=settings.oblimin_gamma,
+        power=settings.promax_power,
+        delta=settings.geomin_delta,
+        target=_target(found.items, number, settings, facts),
+        random_starts=settings.rotation_starts,
         seed=seed,
     )
+
+
+def _by_rule(rules: Retention, rule: str, word: str) -> int:
+    if all(one.name != rule for one in rules.rules):
+        raise AnalysisError(
+            f"The rule {word} was not worked out: permuted data are made for at most {MOST_ROWS_PERMUTED} rows, normal "
+            "ones say the same by then.",
+            Status.NOT_APPLICABLE,
+        )
+    return rules.choose(rule)
+
+
+def _target(items: tuple[str, ...], number: int, settings: ComponentSettings, facts: ItemFacts) -> np.ndarray | None:
+    """The declared scales as target, where the rotation is one to a target."""
+    kind = ROTATIONS[rotation_name(settings.rotation)]
+    if kind.family not in ("target", "procrustes"):
+        return None
+    names = target_scales(items, facts.scales)
+    if len(names) != number and len(names) > 1:
+        raise AnalysisError(
+            f"A rotation to the declared scales has one component per scale: {len(names)} of these items "
+            f"({', '.join(names)}), and not {number}; say so by `n_components`.",
+            Status.NOT_APPLICABLE,
+        )
+    return scale_target(items, facts.scales, free=kind.family == "target")
 
 
 def resampling_rule(settings: ComponentSettings) -> MissingRule | None:
@@ -207,7 +259,13 @@ def _stability(
 
 def _correlator(found: Correlations, settings: ComponentSettings) -> Callable[[np.ndarray], np.ndarray]:
     def again(values: np.ndarray) -> np.ndarray:
-        made = correlate(values, found.items, method=settings.correlation, missing=settings.missing)
+        made = correlate(
+            values,
+            found.items,
+            method=settings.correlation,
+            missing=settings.missing,
+            empty_cell=settings.empty_cell,
+        )
         if made.items != found.items:
             raise AnalysisError("An item has no variance in this sample.", Status.CONSTANT)
         return made.matrix

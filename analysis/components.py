@@ -58,12 +58,12 @@ def find_components(
     """Extract and rotate ``n_components`` from ``correlation`` (p, p) of ``n`` rows.
 
     ``items`` names the rows of an array (a frame has its own). :class:`analysis.correlation.Correlations` bring their
-    own n and items, and their status and warnings go with the solution. ``extraction``: ``minres``, ``ml``, ``paf`` or
-    ``components``. ``rotation``: a name of :data:`analysis.rotation.ROTATIONS`, with ``gamma`` (oblimin), ``power``
-    (promax), ``delta`` (geomin) and ``target`` (p, m; NaN cells are free). ``random_starts`` and ``seed``: see
-    :func:`analysis.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An indefinite matrix is
-    smoothed unless ``smooth`` is False. ``tolerance`` and ``max_iterations`` are those of
-    :func:`analysis.extraction.extract`: 1e-3 and 50 give the loadings of psych's ``pa``, which stops early.
+    own n and items, and their status and warnings go with the solution. ``extraction``: a name of
+    :data:`analysis.extraction.EXTRACTIONS`. ``rotation``: a name of :data:`analysis.rotation.ROTATIONS`, with ``gamma``
+    (oblimin), ``power`` (promax), ``delta`` (geomin) and ``target`` (p, m; NaN cells are free). ``random_starts`` and
+    ``seed``: see :func:`analysis.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An
+    indefinite matrix is smoothed unless ``smooth`` is False. ``tolerance`` and ``max_iterations`` are those of
+    :func:`analysis.extraction.extract`.
 
     Columns are ordered by variance explained and signed by their sum, except after a target rotation, where they
     stay in the target's order and sign. The status is the most serious of: ``local_minima`` (the identity start did
@@ -123,6 +123,7 @@ def find_components(
         status=most_serious(notes.statuses).value,
         warnings=tuple(notes.sentences),
         diagnostics=_diagnostics(found, rotated),
+        constants=settings,
     )
     return solution if ROTATIONS[name].family in ("target", "procrustes") else solution.ordered_and_signed()
 

@@ -18,8 +18,8 @@ from analysis.salience import unit_members
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status
 
-ScoreMethod = Literal["regression", "bartlett", "ten_berge"]
-SCORE_METHODS: tuple[str, ...] = ("regression", "bartlett", "ten_berge")
+ScoreMethod = Literal["regression", "bartlett", "ten_berge", "anderson_rubin"]
+SCORE_METHODS: tuple[str, ...] = ("regression", "bartlett", "ten_berge", "anderson_rubin")
 _SINGULAR = 1e-10
 
 
@@ -107,16 +107,19 @@ class Scores:
 
 
 def score_weights(solution: Solution, method: ScoreMethod = "regression") -> ScoreWeights:
-    """Weights of ``solution`` by one of three methods, as psych's ``factor.scores`` 2.2.9 has them.
+    """Weights of ``solution`` by one of four methods, as psych's ``factor.scores`` 2.2.9 has them.
 
     - ``regression`` (Thurstone 1935): R^-1 S with S = L Phi, the structure; the most valid scores.
     - ``bartlett`` (1937): Psi^-1 L (L' Psi^-1 L)^-1; unbiased given the model, univocal.
     - ``ten_berge`` (ten Berge et al. 1999): the scores that keep the component correlations Phi exactly.
+    - ``anderson_rubin`` (1956): Psi^-1 L (L' Psi^-1 R Psi^-1 L)^-1/2; uncorrelated scores, also of correlated
+      components (SPSS's third method; psych's ``Anderson``).
 
-    For principal components (extraction ``components``) the three coincide with the component itself, R^-1 S.
+    For principal components (extraction ``components``) they coincide with the component itself, R^-1 S.
 
     A singular correlation matrix is inverted on its own dimensions only (pseudo-inverse), with status ``singular``.
-    Raises :class:`AnalysisError` for an unknown method, or Bartlett's with a uniqueness of zero or less.
+    Raises :class:`AnalysisError` for an unknown method, or Bartlett's or Anderson and Rubin's with a uniqueness of zero
+    or less.
 
     >>> from analysis.components import find_components
     >>> matrix = np.full((4, 4), 0.5) + 0.5 * np.eye(4)
@@ -132,6 +135,8 @@ def score_weights(solution: Solution, method: ScoreMethod = "regression") -> Sco
         weights = inverse @ structure
     elif method == "bartlett":
         weights = _bartlett(solution)
+    elif method == "anderson_rubin":
+        weights = _anderson_rubin(solution)
     else:
         weights = _ten_berge(solution)
     status, warnings = Status.OK, list[str]()
@@ -290,18 +295,33 @@ def _inverse(matrix: np.ndarray) -> tuple[np.ndarray, bool]:
     return (vectors * np.where(large, 1 / kept, 0.0)) @ vectors.T, not bool(large.all())
 
 
-def _bartlett(solution: Solution) -> np.ndarray:
+def _by_uniqueness(solution: Solution) -> np.ndarray:
+    """(p, k) Psi^-1 L."""
     # psych takes 1 - communality here, not the bounded uniqueness of the extraction; they agree but for Heywood cases.
     uniqueness = 1 - solution.communality
     improper = [item for item, value in zip(solution.items, uniqueness, strict=True) if value <= 0]
     if improper:
         raise AnalysisError(
-            f"Bartlett scores need positive uniquenesses; {', '.join(improper)} have none (Heywood case): "
+            f"These scores need positive uniquenesses; {', '.join(improper)} have none (Heywood case): "
             "use regression scores.",
             Status.HEYWOOD,
         )
-    scaled = solution.pattern / uniqueness[:, None]
+    return solution.pattern / uniqueness[:, None]
+
+
+def _bartlett(solution: Solution) -> np.ndarray:
+    scaled = _by_uniqueness(solution)
     return scaled @ np.linalg.inv(solution.pattern.T @ scaled)
+
+
+def _anderson_rubin(solution: Solution) -> np.ndarray:
+    scaled = _by_uniqueness(solution)
+    values, vectors = np.linalg.eigh(scaled.T @ solution.correlation @ scaled)
+    if values[0] <= _SINGULAR * values[-1]:
+        raise AnalysisError(
+            "Anderson-Rubin scores need components that differ; use regression scores.", Status.SINGULAR
+        )
+    return scaled @ (vectors / np.sqrt(values)) @ vectors.T
 
 
 def _ten_berge(solution: Solution) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,12 @@ def progress(*, quiet: bool) -> Iterator[Listener]:
                 _err.print(f"[bold]{step}[/] {escape(sentence)}")
 
         yield listener
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines as they are, in columns of their own making."""
+    for line in lines:
+        _out.print(line, markup=False)
 
 
 def show_rows(columns: list[str], rows: list[tuple[Any, ...]]) -> None:

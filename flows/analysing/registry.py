@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -18,9 +18,29 @@ from analysis.study_rows import Rows, StudyResult
 from flows.analysis_settings import AnalysisSettings
 
 CONFIDENCE = 0.95
+_AS_NAMED = tuple(
+    each.name
+    for each in fields(ComponentSettings)
+    if each.name in AnalysisSettings.model_fields and each.name != "n_components"
+)
+"""Settings of a component analysis that bear the same name in study.yml."""
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn")
 
-_COMPONENTS = ("session_rule", "missing", "correlation", "extraction", "rotation", "n_components", "salience", "scores")
+_COMPONENTS = (
+    "session_rule",
+    "missing",
+    "correlation",
+    "empty_cell",
+    "extraction",
+    "rotation",
+    "oblimin_gamma",
+    "promax_power",
+    "geomin_delta",
+    "parallel_percentile",
+    "n_components",
+    "salience",
+    "scores",
+)
 SETTINGS_OF = {
     "components": _COMPONENTS,
     "correspondence": _COMPONENTS[:-1],
@@ -33,7 +53,8 @@ SETTINGS_OF = {
     "outcome_scales": ("session_rule",),
     "agreement_scales": ("session_rule",),
 }
-"""The settings that decide what each kind of analysis estimates. Seed, bootstrap and least rows decide how exactly."""
+"""The settings that decide what each kind of analysis estimates. Seed, samples, starts and least rows decide how
+exactly."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +97,8 @@ class Analysis:
         own = self.settings
         return ComponentSettings(
             n_components="parallel" if self.n_components is None else self.n_components,
-            missing=own.missing,
-            correlation=own.correlation,
-            extraction=own.extraction,
-            rotation=own.rotation,
-            salience=own.salience,
-            scores=own.scores,
-            bootstrap=own.bootstrap,
-            min_rows=own.min_rows,
             level=CONFIDENCE,
+            **{name: getattr(own, name) for name in _AS_NAMED},
         )
 
 
@@ -124,9 +138,17 @@ def _unusual(kind: str, settings: AnalysisSettings, n_components: int | str | No
             if chosen not in (None, "parallel"):
                 found.append(f"{chosen}_components" if isinstance(chosen, int) else str(chosen))
         elif getattr(settings, name) != getattr(usual, name):
-            value = getattr(settings, name)
-            found.append(f"salience_{100 * value:.0f}" if name == "salience" else str(value))
+            found.append(_in_id(name, getattr(settings, name)))
     return found
+
+
+def _in_id(name: str, value: object) -> str:
+    """A setting as part of an id; numbers with their name, since they say nothing without it."""
+    if name == "salience":
+        return f"salience_{100 * float(str(value)):.0f}"
+    if isinstance(value, float):
+        return f"{name}_{value:g}".replace("-", "minus_").replace(".", "_")
+    return str(value)
 
 
 def fingerprint(analysis: Analysis, *parts: pd.DataFrame | Rows) -> str:
@@ -149,6 +171,8 @@ def settings_json(analysis: Analysis) -> str:
     named: dict[str, Any] = {name: getattr(own, name) for name in SETTINGS_OF[analysis.kind] if name != "n_components"}
     if "n_components" in SETTINGS_OF[analysis.kind]:
         named["n_components"] = analysis.n_components or own.n_components.n or own.n_components.rule or "parallel"
+    if analysis.kind == "components":
+        named |= {"parallel_samples": own.parallel_samples, "rotation_starts": own.rotation_starts}
     named |= {"bootstrap": own.bootstrap, "min_rows": own.min_rows, "study_seed": own.seed, "confidence": CONFIDENCE}
     if analysis.based_on:
         named["based_on"] = list(analysis.based_on)

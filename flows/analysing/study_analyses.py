@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -52,6 +53,16 @@ class StudyAnalyses:
         self._found: dict[str, FoundComponents] = {}
         self._outcomes: pd.DataFrame = read_outcomes(con)
 
+    def run_components(self, wanted: Collection[str]) -> None:
+        """Question 1 alone, of the sets that are ``wanted``; raises ``KeyError`` with the first that is not planned."""
+        planned = planned_sets(self._catalogue, self._settings)
+        names = dict.fromkeys(each.name for each in planned)
+        for name in wanted:
+            if name not in names:
+                raise KeyError(name)
+        for name in (name for name in names if name in wanted):
+            self._question_one(name, [each for each in planned if each.name == name], with_reliability=True)
+
     def run(self) -> None:
         """Set by set its components and what is asked of them, then what the scales say."""
         planned = planned_sets(self._catalogue, self._settings)
@@ -59,15 +70,8 @@ class StudyAnalyses:
         # Outcome, agreement and sites are asked of all items of a rater together, as in the reference study.
         headline = [name for name in names if name not in self._catalogue.all_rated] or names
         for name in names:
-            self._read.clear()
-            self._found.clear()
-            for each in (each for each in planned if each.name == name):
-                self._components(each)
-                self._correspondence(each)
-                if name != JOINT or names == [JOINT]:
-                    self._reliability(each)
-            self._congruence(name)
-            self._emphasis(name)
+            own = [each for each in planned if each.name == name]
+            self._question_one(name, own, with_reliability=name != JOINT or names == [JOINT])
             if name in headline:
                 for rater in self._settings.raters:
                     self._outcome(name, rater)
@@ -77,6 +81,18 @@ class StudyAnalyses:
         for rater in self._settings.raters:
             self._scale_outcome(rater, scales)
         self._scale_agreement(scales)
+
+    def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
+        """The components of one set of items, rater by rater, and what is asked of them."""
+        self._read.clear()
+        self._found.clear()
+        for each in planned:
+            self._components(each)
+            self._correspondence(each)
+            if with_reliability:
+                self._reliability(each)
+        self._congruence(name)
+        self._emphasis(name)
 
     def _components(self, each: PlannedSet) -> None:
         analysis = self._plan("components", each.name, each.rater, each.items)
