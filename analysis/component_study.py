@@ -15,16 +15,20 @@ import pandas as pd
 from analysis.component_tables import (
     component_correlations_table,
     components_table,
+    described_items,
     fit_table,
+    item_correlations_table,
     loadings_table,
     reliability_table,
     retention_table,
     scores_table,
     suitability_table,
+    whole_solution_rows,
 )
 from analysis.components import find_components
 from analysis.correlation import Correlations, correlate
 from analysis.correspondence import wording_check
+from analysis.general_factor import schmid_leiman
 from analysis.omega import omega
 from analysis.resampling import MissingRule
 from analysis.retention import Retention, retention
@@ -114,12 +118,14 @@ def study_components(
     """Suitability, retention, solution, stability, scores and reliability of the components of ``rows``.
 
     What can be computed before an obstacle is in the frames; there are no components then and the second value is
-    None. Raises :class:`AnalysisError` when there are too few rows or the items cannot be correlated.
+    None. Raises :class:`AnalysisError` when there is no row at all.
     """
-    require_rows(len(rows.answers), settings.min_rows)
-    found = correlate(
-        rows.answers, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
-    )
+    require_rows(len(rows.answers), min(settings.min_rows, 1))
+    tried = attempt(_correlations, rows, settings)
+    if tried.value is None:
+        described = {"suitability": described_items(rows.answers, tried.status.value, tried.reason)}
+        return StudyResult(described, tried.status.value, tried.reason, (), {"n_items": rows.answers.shape[1]}), None
+    found = tried.value
     suited = suitability(found.matrix, found.n, found.items)
     seeds = np.random.SeedSequence(seed).spawn(4)
     kept = rows.answers[list(found.items)].to_numpy()
@@ -135,18 +141,20 @@ def study_components(
     frames = {
         "suitability": suitability_table(rows.answers, found, suited),
         "retention": retention_table(rules, rule, settings.parallel_percentile / 100),
+        "item_correlations": item_correlations_table(found, None),
     }
     facts_so_far = {
         "n_items": len(found.items),
         "items_left_out": {one.item: f"{one.reason}: {one.detail}" for one in found.left_out},
     }
-    tried = attempt(_solve, found, rules, settings, facts, _number(seeds[1]))
-    if tried.value is None:
-        return StudyResult(frames, tried.status.value, tried.reason, found.warnings, facts_so_far), None
-    solution = tried.value
+    solved = attempt(_solve, found, rules, settings, facts, _number(seeds[1]))
+    if solved.value is None:
+        return StudyResult(frames, solved.status.value, solved.reason, found.warnings, facts_so_far), None
+    solution = solved.value
     stability, unstable = _stability(rows, found, solution, settings, _number(seeds[2]))
     scores = _scores(rows, solution, settings, facts)
     frames |= _solution_frames(rows, solution, stability, scores, settings, facts, _number(seeds[3]))
+    frames["item_correlations"] = item_correlations_table(found, solution)
     parts: list[Any] = [found, solution, scores, *([stability] if stability else [])]
     status, reason, warnings = verdict(parts)
     wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
@@ -165,6 +173,13 @@ def study_components(
         },
     )
     return result, FoundComponents(rows, solution, scores, stability)
+
+
+def _correlations(rows: Rows, settings: ComponentSettings) -> Correlations:
+    require_rows(len(rows.answers), settings.min_rows)
+    return correlate(
+        rows.answers, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
+    )
 
 
 def _number(seed: np.random.SeedSequence) -> int:
@@ -304,10 +319,12 @@ def _solution_frames(
         replicates=settings.bootstrap,
         seed=seed,
     )
-    whole = attempt(omega, solution)
+    general = attempt(schmid_leiman, solution)
+    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
+    whole = whole_solution_rows(solution, attempt(omega, solution), general, stability)
     return {
-        "components": components_table(solution, judged, stability, weighted.value, facts),
-        "loadings": loadings_table(solution, judged, stability),
+        "components": components_table(solution, judged, stability, weighted.value, facts, wording, general.value),
+        "loadings": loadings_table(solution, judged, stability, general.value),
         "component_correlations": component_correlations_table(solution, stability),
         "component_scores": scores_table(rows, solution, scores),
         "model_fit": fit_table(solution),

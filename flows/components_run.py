@@ -33,6 +33,7 @@ CHOSEN = "chosen"
 
 TABLES = (
     "suitability",
+    "item_correlations",
     "retention",
     "components",
     "loadings",
@@ -191,6 +192,8 @@ def _against_published(con: duckdb.DuckDBPyConnection, analysis_id: str) -> str:
             "and database_name in ('alliance', ?) group by all having count(*) = 2 order by all",
             [table, _WHAT_IF],
         ).fetchall()
+        if not shared:
+            continue
         listed = ", ".join(identifier(name) for (name,) in shared)
         ours, theirs = (
             f"(select {listed} from {database}.results.{identifier(table)} where analysis_id = $id)"
