@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from analysis.component_tables import (
     component_correlations_table,
     components_table,
+    describe,
     described_items,
     fit_table,
     item_correlations_table,
@@ -123,8 +125,7 @@ def study_components(
     require_rows(len(rows.answers), min(settings.min_rows, 1))
     tried = attempt(_correlations, rows, settings)
     if tried.value is None:
-        described = {"suitability": described_items(rows.answers, tried.status.value, tried.reason)}
-        return StudyResult(described, tried.status.value, tried.reason, (), {"n_items": rows.answers.shape[1]}), None
+        return not_correlated(describe(rows.answers), len(rows.answers), tried.status.value, tried.reason), None
     found = tried.value
     suited = suitability(found.matrix, found.n, found.items)
     seeds = np.random.SeedSequence(seed).spawn(4)
@@ -135,31 +136,26 @@ def study_components(
         rows=kept if len(kept) <= MOST_ROWS_PERMUTED else None,
         replicates=settings.parallel_samples,
         level=settings.parallel_percentile / 100,
-        seed=_number(seeds[0]),
+        seed=number_of(seeds[0]),
     )
     rule = RULES.get(str(settings.n_components))
     frames = {
-        "suitability": suitability_table(rows.answers, found, suited),
+        "suitability": suitability_table(describe(rows.answers), found, suited),
         "retention": retention_table(rules, rule, settings.parallel_percentile / 100),
         "item_correlations": item_correlations_table(found, None),
     }
-    facts_so_far = {
-        "n_items": len(found.items),
-        "items_left_out": {one.item: f"{one.reason}: {one.detail}" for one in found.left_out},
-    }
-    solved = attempt(_solve, found, rules, settings, facts, _number(seeds[1]))
+    facts_so_far = facts_of_items(found)
+    solved = attempt(solve, found, rules, settings, facts, number_of(seeds[1]))
     if solved.value is None:
         return StudyResult(frames, solved.status.value, solved.reason, found.warnings, facts_so_far), None
     solution = solved.value
-    stability, unstable = _stability(rows, found, solution, settings, _number(seeds[2]))
+    stability, unstable = _stability(rows, found, solution, settings, number_of(seeds[2]))
     scores = _scores(rows, solution, settings, facts)
-    frames |= _solution_frames(rows, solution, stability, scores, settings, facts, _number(seeds[3]))
+    frames |= _solution_frames(rows, solution, stability, scores, settings, facts, number_of(seeds[3]))
     frames["item_correlations"] = item_correlations_table(found, solution)
     parts: list[Any] = [found, solution, scores, *([stability] if stability else [])]
     status, reason, warnings = verdict(parts)
-    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
-    if wording.status == Status.OK:
-        warnings = (*warnings, *wording.warnings)
+    warnings = (*warnings, *wording_warnings(solution, settings, facts))
     result = StudyResult(
         frames,
         status,
@@ -175,6 +171,25 @@ def study_components(
     return result, FoundComponents(rows, solution, scores, stability)
 
 
+def not_correlated(items: pd.DataFrame, n_rows: int, status: str, reason: str) -> StudyResult:
+    """What is left when items cannot be correlated: how each was answered."""
+    return StudyResult(
+        {"suitability": described_items(items, n_rows, status, reason)}, status, reason, (), {"n_items": len(items)}
+    )
+
+
+def facts_of_items(found: Correlations) -> dict[str, Any]:
+    """Numbers for the registry that are known once the items are correlated."""
+    left_out = {one.item: f"{one.reason}: {one.detail}" for one in found.left_out}
+    return {"n_items": len(found.items), "items_left_out": left_out}
+
+
+def wording_warnings(solution: Solution, settings: ComponentSettings, facts: ItemFacts) -> tuple[str, ...]:
+    """Sentences on components that gather reverse-keyed items."""
+    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
+    return wording.warnings if wording.status == Status.OK else ()
+
+
 def _correlations(rows: Rows, settings: ComponentSettings) -> Correlations:
     require_rows(len(rows.answers), settings.min_rows)
     return correlate(
@@ -182,11 +197,16 @@ def _correlations(rows: Rows, settings: ComponentSettings) -> Correlations:
     )
 
 
-def _number(seed: np.random.SeedSequence) -> int:
+def number_of(seed: np.random.SeedSequence) -> int:
+    """One number of a seed, for what takes seeds as numbers."""
     return int(seed.generate_state(1)[0])
 
 
-def _solve(found: Correlations, rules: Retention, settings: ComponentSettings, facts: ItemFacts, seed: int) -> Solution:
+def solve(found: Correlations, rules: Retention, settings: ComponentSettings, facts: ItemFacts, seed: int) -> Solution:
+    """The solution with the number of components that the settings give or their rule chooses.
+
+    Raises :class:`AnalysisError` when the rule keeps none or was not worked out, or the method cannot have that many.
+    """
     rule = RULES.get(str(settings.n_components))
     number = int(settings.n_components) if rule is None else _by_rule(rules, rule, str(settings.n_components))
     if number < 1:
@@ -257,7 +277,7 @@ def _stability(
                 f"No bootstrap: {settings.correlation} correlations with the rule {settings.missing} are made anew "
                 f"from the rows in each sample, which is done for at most {MOST_ROWS_REMADE} rows.",
             )
-        again = _correlator(found, settings)
+        again = partial(_correlated_again, found.items, settings)
     tried = attempt(
         bootstrap_solution,
         rows.answers,
@@ -272,29 +292,22 @@ def _stability(
     return tried.value, () if tried.value is not None else (f"No bootstrap: {tried.reason}",)
 
 
-def _correlator(found: Correlations, settings: ComponentSettings) -> Callable[[np.ndarray], np.ndarray]:
-    def again(values: np.ndarray) -> np.ndarray:
-        made = correlate(
-            values,
-            found.items,
-            method=settings.correlation,
-            missing=settings.missing,
-            empty_cell=settings.empty_cell,
-        )
-        if made.items != found.items:
-            raise AnalysisError("An item has no variance in this sample.", Status.CONSTANT)
-        return made.matrix
-
-    return again
+def _correlated_again(items: tuple[str, ...], settings: ComponentSettings, values: np.ndarray) -> np.ndarray:
+    made = correlate(
+        values, items, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
+    )
+    if made.items != items:
+        raise AnalysisError("An item has no variance in this sample.", Status.CONSTANT)
+    return made.matrix
 
 
 def _scores(rows: Rows, solution: Solution, settings: ComponentSettings, facts: ItemFacts) -> Scores:
     if settings.scores == "unit_weighted":
         return unit_weighted_scores(rows.answers, solution, salience=settings.salience, ranges=facts.ranges)
-    return component_scores(rows.answers, solution, _weighting(settings))
+    return component_scores(rows.answers, solution, weighting(settings))
 
 
-def _weighting(settings: ComponentSettings) -> ScoreMethod:
+def weighting(settings: ComponentSettings) -> ScoreMethod:
     """The weights that say how well the components are determined; means of salient items have none of their own."""
     return "regression" if settings.scores == "unit_weighted" else cast("ScoreMethod", settings.scores)
 
@@ -308,8 +321,6 @@ def _solution_frames(
     facts: ItemFacts,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    judged = salience(solution, settings.salience)
-    weighted = attempt(score_weights, solution, _weighting(settings))
     consistent = scale_reliability(
         rows.answers,
         component_sets(solution, settings.salience),
@@ -319,14 +330,28 @@ def _solution_frames(
         replicates=settings.bootstrap,
         seed=seed,
     )
-    general = attempt(schmid_leiman, solution)
-    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
-    whole = whole_solution_rows(solution, attempt(omega, solution), general, stability)
-    return {
-        "components": components_table(solution, judged, stability, weighted.value, facts, wording, general.value),
-        "loadings": loadings_table(solution, judged, stability, general.value),
-        "component_correlations": component_correlations_table(solution, stability),
+    return solution_tables(solution, stability, settings, facts) | {
         "component_scores": scores_table(rows, solution, scores),
+        "reliability": reliability_table(consistent, "component", rows, whole_solution(solution, stability)),
+    }
+
+
+def whole_solution(solution: Solution, stability: Stability | None) -> pd.DataFrame:
+    """Rows of ``reliability`` for all items of the solution together."""
+    return whole_solution_rows(solution, attempt(omega, solution), attempt(schmid_leiman, solution), stability)
+
+
+def solution_tables(
+    solution: Solution, stability: Stability | None, settings: ComponentSettings, facts: ItemFacts
+) -> dict[str, pd.DataFrame]:
+    """The tables that follow from the solution alone."""
+    judged = salience(solution, settings.salience)
+    weights = attempt(score_weights, solution, weighting(settings)).value
+    general = attempt(schmid_leiman, solution).value
+    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
+    return {
+        "components": components_table(solution, judged, stability, weights, facts, wording, general),
+        "loadings": loadings_table(solution, judged, stability, weights, general),
+        "component_correlations": component_correlations_table(solution, stability),
         "model_fit": fit_table(solution),
-        "reliability": reliability_table(consistent, "component", rows, whole),
     }

@@ -45,8 +45,8 @@ def why(status: str, warnings: tuple[str, ...]) -> str | None:
     return None if status == Status.OK else next(iter(warnings), f"It ended as {status.replace('_', ' ')}.")
 
 
-def suitability_table(answers: pd.DataFrame, found: Correlations, suited: Suitability) -> pd.DataFrame:
-    """One row per item of ``answers`` and one with an empty item_id for the whole set.
+def suitability_table(items: pd.DataFrame, found: Correlations, suited: Suitability) -> pd.DataFrame:
+    """One row per item of ``items`` (see :func:`describe`) and one with an empty item_id for the whole set.
 
     Skewness and kurtosis are the bias-corrected ones of SPSS (adjusted Fisher-Pearson; G2).
     """
@@ -54,8 +54,8 @@ def suitability_table(answers: pd.DataFrame, found: Correlations, suited: Suitab
     adequacy = dict(zip(suited.items, suited.msa, strict=True))
     multiple = dict(zip(suited.items, suited.smc, strict=True))
     cuts = {item: [round(float(cut), 6) for cut in found.thresholds[item]] for item in found.thresholds}
-    names = list(answers.columns)
-    items = _described(answers)
+    names = list(items["item_id"])
+    items = items.copy()
     items["kmo"] = [adequacy.get(item, np.nan) for item in names]
     items["smc"] = [multiple.get(item, np.nan) for item in names]
     items["thresholds"] = pd.Series([cuts.get(str(item)) for item in names], dtype=object)
@@ -86,15 +86,16 @@ def suitability_table(answers: pd.DataFrame, found: Correlations, suited: Suitab
     return pd.concat([whole, items], ignore_index=True)
 
 
-def described_items(answers: pd.DataFrame, status: str, reason: str) -> pd.DataFrame:
+def described_items(items: pd.DataFrame, n_rows: int, status: str, reason: str) -> pd.DataFrame:
     """The rows of ``suitability`` where items could not be correlated: how they were answered, and why not."""
-    items = _described(answers).assign(is_left_out=False, status=status, reason=reason)
+    items = items.assign(is_left_out=False, status=status, reason=reason)
     whole = pd.DataFrame([{"item_id": "", "is_left_out": False, "status": status, "reason": reason}])
-    whole["rows_per_item"] = len(answers) / max(answers.shape[1], 1)
+    whole["rows_per_item"] = n_rows / max(len(items), 1)
     return pd.concat([whole, items], ignore_index=True)
 
 
-def _described(answers: pd.DataFrame) -> pd.DataFrame:
+def describe(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row per item of ``answers``: item_id, n_answered, share_missing, mean, sd, skewness, kurtosis."""
     n_answered = answers.notna().sum().to_numpy()
     return pd.DataFrame(
         {
@@ -201,7 +202,11 @@ def components_table(
 
 
 def loadings_table(
-    solution: Solution, judged: Salience, stability: Stability | None, general: GeneralFactor | None
+    solution: Solution,
+    judged: Salience,
+    stability: Stability | None,
+    weights: ScoreWeights | None,
+    general: GeneralFactor | None,
 ) -> pd.DataFrame:
     """One row per item and component."""
     table = solution.to_frame().rename(columns={"item": "item_id"})
@@ -221,6 +226,7 @@ def loadings_table(
         table["general_loading"] = np.repeat(general.general, size.shape[1])
         table["group_loading"] = general.group.ravel()
         table["general_share"] = np.repeat(general.item_explained_common_variance, size.shape[1])
+    table["score_weight"] = np.nan if weights is None else weights.weights.ravel()
     table["standard_error"] = table["lower"] = table["upper"] = table["share_on_component"] = np.nan
     if stability is not None:
         drawn = stability.to_frame(judged.threshold)
@@ -298,9 +304,9 @@ def reliability_table(
     )
     parts = [table, _item_rows(found)]
     if whole is not None:
-        parts.append(whole.assign(n_rows=len(rows.answers)))
+        parts.append(whole.assign(n_rows=rows.people["n_rows"]))
     made = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    people = {name: value for name, value in rows.counts().items() if name != "n_rows"}
+    people = {name: value for name, value in rows.people.items() if name != "n_rows"}
     return made.assign(scope=scope, **people)
 
 

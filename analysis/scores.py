@@ -6,7 +6,7 @@ Scores are computed from items standardised with the n - 1 standard deviation, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -72,6 +72,15 @@ class ScoreWeights:
                 "minimum_correlation": self.minimum_correlation,
             }
         )
+
+
+@dataclass(eq=False)
+class ScoreCache:
+    """Weights (answered items, k) and determinacy (k,) for patterns of answers, kept between calls for one solution and
+    method; ``most`` patterns at a time."""
+
+    most: int = 20_000
+    patterns: dict[bytes, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +183,7 @@ def component_scores(
     mean: np.ndarray | None = None,
     deviation: np.ndarray | None = None,
     min_answered: int = 1,
+    cache: ScoreCache | None = None,
 ) -> Scores:
     """Scores of each row of ``data`` (n, p), NaN where missing; a frame is read by item name.
 
@@ -186,6 +196,7 @@ def component_scores(
     ----------
     mean, deviation: (p,) for the standardisation; by default those of ``data`` (answered values, n - 1).
     min_answered: rows with fewer answered items get NaN; a row without any always does.
+    cache: keeps what was worked out per pattern of missing answers for further parts of the same rows.
 
     Raises :class:`AnalysisError` for items missing from the data, or an item without variance to standardise by.
     """
@@ -195,19 +206,15 @@ def component_scores(
     answered = ~np.isnan(standardised)
     n, k = len(values), solution.n_components
     scores, determinacy = np.full((n, k), np.nan), np.full((n, k), np.nan)
-    structure = solution.structure
+    cache = ScoreCache() if cache is None else cache
     patterns, which = np.unique(answered, axis=0, return_inverse=True)
     order = np.argsort(which, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(which, minlength=len(patterns)))[:-1])
     for observed, rows in zip(patterns, groups, strict=True):
         if observed.sum() < max(min_answered, 1):
             continue
-        seen = solution.correlation[np.ix_(observed, observed)]
-        inverse, _ = _inverse(seen)
-        # weights for what was answered: w_o + R_oo^-1 R_om w_m
-        passed_on = inverse @ solution.correlation[np.ix_(observed, ~observed)] @ weights.weights[~observed]
-        scores[rows] = standardised[np.ix_(rows, observed)] @ (weights.weights[observed] + passed_on)
-        determinacy[rows] = np.einsum("ik,ij,jk->k", structure[observed], inverse, structure[observed])
+        effective, determinacy[rows] = _of_pattern(observed, solution, weights.weights, cache)
+        scores[rows] = standardised[np.ix_(rows, observed)] @ effective
     index = data.index.to_numpy() if isinstance(data, pd.DataFrame) else np.arange(n)
     count = answered.sum(axis=1)
     warnings = weights.warnings
@@ -215,6 +222,22 @@ def component_scores(
     if unscored:
         warnings = (*warnings, f"{unscored} of {n} rows answered fewer than {max(min_answered, 1)} items: no score.")
     return Scores(scores, count, determinacy, index, method, weights.status, warnings)
+
+
+def _of_pattern(
+    observed: np.ndarray, solution: Solution, weights: np.ndarray, cache: ScoreCache
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the ``observed`` items, w_o + R_oo^-1 R_om w_m, and how well they determine the components."""
+    key = observed.tobytes()
+    if key not in cache.patterns:
+        inverse, _ = _inverse(solution.correlation[np.ix_(observed, observed)])
+        passed_on = inverse @ solution.correlation[np.ix_(observed, ~observed)] @ weights[~observed]
+        structure = solution.structure[observed]
+        made = weights[observed] + passed_on, np.einsum("ik,ij,jk->k", structure, inverse, structure)
+        if len(cache.patterns) >= cache.most:
+            return made
+        cache.patterns[key] = made
+    return cache.patterns[key]
 
 
 def unit_weighted_scores(

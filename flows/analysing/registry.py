@@ -152,9 +152,13 @@ def _in_id(name: str, value: object) -> str:
 
 
 def fingerprint(analysis: Analysis, *parts: pd.DataFrame | Rows) -> str:
-    """SHA-256 of the settings and of the rows as analysed: names, answers bit for bit, and who they are of."""
+    """SHA-256 of the settings and of the rows as analysed: names, answers bit for bit, and who they are of; of rows
+    that were not held, the digest of their sums."""
     digest = hashlib.sha256(settings_json(analysis).encode())
     for part in parts:
+        if isinstance(part, Rows) and part.whole is not None:
+            digest.update(part.whole.digest.encode())
+            continue
         if isinstance(part, Rows):
             values = part.answers.to_numpy(dtype="<f8")
             digest.update(json.dumps(list(part.answers.columns)).encode())

@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import duckdb
+import numpy as np
 import pandas as pd
 
+from analysis.component_stream import Streamed, study_component_stream
 from analysis.component_study import ComponentSettings, FoundComponents, study_components
 from analysis.component_tables import reliability_table
 from analysis.correspondence_study import study_correspondence
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
-from analysis.scale_reliability import scale_reliability
+from analysis.scale_reliability import reliability_of_sums, scale_reliability
 from analysis.status import AnalysisError, Status
 from analysis.study_rows import Rows, StudyResult, count_people, require_rows
 from analysis.two_views import (
@@ -22,10 +24,12 @@ from analysis.two_views import (
     study_emphasis,
     study_scale_agreement,
 )
+from flows.analysing import row_stream
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
+from flows.analysing.row_stream import MOST_ROWS_SCORED, SiteRows, rows_at_most
 from flows.analysing.rows import read_outcomes, read_pairs, read_rows, read_scales, read_scores
 from flows.analysis_settings import AnalysisSettings
 
@@ -50,6 +54,7 @@ class StudyAnalyses:
         self._registrar = registrar
         # Of the set at hand only, so that memory does not grow with the number of sets.
         self._read: dict[str, Rows] = {}
+        self._streams: dict[str, SiteRows] = {}
         self._found: dict[str, FoundComponents] = {}
         self._outcomes: pd.DataFrame = read_outcomes(con)
 
@@ -85,6 +90,7 @@ class StudyAnalyses:
     def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
         """The components of one set of items, rater by rater, and what is asked of them."""
         self._read.clear()
+        self._streams.clear()
         self._found.clear()
         for each in planned:
             self._components(each)
@@ -102,13 +108,23 @@ class StudyAnalyses:
             return rows, _input_of(analysis, rows)
 
         def study(rows: Rows) -> StudyResult:
-            settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
-            result, found = study_components(rows, settings, self._facts, analysis.seed)
+            settings, dropped = _affordable(analysis.component_settings(), rows.people["n_rows"])
+            result, found = self._studied(each.rater, rows, settings, analysis.seed)
             if found is not None:
                 self._found[each.rater] = found
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, take, study)
+
+    def _studied(
+        self, rater: str, rows: Rows, settings: ComponentSettings, seed: int
+    ) -> tuple[StudyResult, FoundComponents | None]:
+        if rows.whole is None:
+            return study_components(rows, settings, self._facts, seed)
+        stream = self._streams[rater]
+        scored = rows.people["n_rows"] <= MOST_ROWS_SCORED
+        streamed = Streamed(stream, stream.first_pass(settings), rows, scored)
+        return study_component_stream(streamed, settings, self._facts, seed)
 
     def _correspondence(self, each: PlannedSet) -> None:
         analysis = self._plan("correspondence", each.name, each.rater, each.items, based_on=(each.rater,))
@@ -130,19 +146,24 @@ class StudyAnalyses:
             return rows, _input_of(analysis, rows)
 
         def study(rows: Rows) -> StudyResult:
-            require_rows(len(rows.answers), self._settings.min_rows)
+            n_rows = rows.people["n_rows"]
+            require_rows(n_rows, self._settings.min_rows)
             if not sets:
                 raise AnalysisError("No declared scale has all of its items in this set.", Status.NOT_APPLICABLE)
-            settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
-            found = scale_reliability(
-                rows.answers,
-                sets,
-                clusters=rows.clusters,
-                missing="complete" if self._settings.missing == "complete" else "pairwise",
-                level=CONFIDENCE,
-                replicates=settings.bootstrap,
-                seed=analysis.seed,
-            )
+            settings, dropped = _affordable(analysis.component_settings(), n_rows)
+            if rows.whole is not None:
+                sums = self._streams[each.rater].first_pass(settings)
+                found = reliability_of_sums(sums.correlated.products, sets, level=CONFIDENCE)
+            else:
+                found = scale_reliability(
+                    rows.answers,
+                    sets,
+                    clusters=rows.clusters,
+                    missing="complete" if self._settings.missing == "complete" else "pairwise",
+                    level=CONFIDENCE,
+                    replicates=settings.bootstrap,
+                    seed=analysis.seed,
+                )
             frame = reliability_table(found, "scale", rows)
             facts = {"n_items": len(each.items), "n_bootstrap": settings.bootstrap}
             return StudyResult({"reliability": frame}, "ok", None, (*found.warnings, *dropped), facts)
@@ -268,13 +289,28 @@ class StudyAnalyses:
     def _rows(self, each: PlannedSet) -> Rows:
         if not each.items:
             raise AnalysisError("The build has no item of this set that was answered.", Status.NO_DATA)
-        if each.rater not in self._read:
-            self._read[each.rater] = read_rows(
+        if each.rater in self._read:
+            return self._read[each.rater]
+        instruments = self._catalogue.instruments_of(each.items)
+        rule = self._settings.session_rule
+        if rows_at_most(self._con, rater=each.rater, instruments=instruments) > row_stream.MOST_ROWS_HELD:
+            ranges = self._catalogue.items.loc[list(each.items), ["min_value", "max_value"]]
+            stream = SiteRows(
                 self._con,
                 rater=each.rater,
                 items=each.items,
-                instruments=self._catalogue.instruments_of(each.items),
-                session_rule=self._settings.session_rule,
+                instruments=instruments,
+                session_rule=rule,
+                origin=np.round(ranges.to_numpy(dtype=float).mean(axis=1)),
+            )
+            self._streams[each.rater] = stream
+            most = row_stream.MOST_ROWS_HELD
+            self._read[each.rater] = stream.sample(
+                self._plan("components", each.name, each.rater, ()).component_settings(), most
+            )
+        else:
+            self._read[each.rater] = read_rows(
+                self._con, rater=each.rater, items=each.items, instruments=instruments, session_rule=rule
             )
         return self._read[each.rater]
 
@@ -302,7 +338,8 @@ def score_columns(found: FoundComponents) -> pd.DataFrame:
 
 
 def _input_of(analysis: Analysis, rows: Rows) -> Input:
-    return Input(fingerprint(analysis, rows), rows.counts(), rows.n_complete)
+    n_complete = rows.n_complete if rows.whole is None else rows.whole.n_complete
+    return Input(fingerprint(analysis, rows), rows.people, n_complete)
 
 
 def _affordable(settings: ComponentSettings, n_rows: int) -> tuple[ComponentSettings, tuple[str, ...]]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from flows import analyses
-from flows.analysing import study_analyses
+from flows.analysing import row_stream, study_analyses
 from flows.database import attach, connect
 from flows.publish import Resources
 from tests.integration.small_build import SmallStudy, loaded_study, make_build, results
@@ -254,3 +254,39 @@ def test_results_of_an_earlier_refresh_are_replaced(build: Path) -> None:
     assert "joint" in set(first["analyses"]["item_set"])
     assert set(second["analyses"]["item_set"].dropna()) == {"bonds"}
     assert set(second["loadings"]["item_id"].str.slice(0, 5)) == {"wai_s"}
+
+
+def test_a_study_of_more_rows_than_are_held_is_read_as_a_stream(
+    build: Path, found: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_stream, "MOST_ROWS_HELD", 80)
+    monkeypatch.setattr(row_stream, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(study_analyses, "MOST_ROWS_BOOTSTRAPPED", 100)
+    streamed, _ = run(build, **RULE_OF_TWO)
+    assert "failed" not in set(streamed["analyses"]["status"])
+    held = {name: frame.set_index(list(frame.columns[:1])) for name, frame in found.items()}
+    for table, columns in {
+        "loadings": ["item_id", "component", "loading", "communality", "group_loading"],
+        "suitability": ["item_id", "kmo", "n_answered", "mean", "sd", "skewness", "kurtosis"],
+        "item_correlations": ["item_id", "other_item_id", "correlation", "n_rows", "residual"],
+        "component_scores": ["client_id", "component", "session_id", "score", "n_answered"],
+    }.items():
+        ours, theirs = (
+            frame[columns].reset_index().sort_values(["analysis_id", *columns[:2]], ignore_index=True)
+            for frame in (streamed[table].set_index("analysis_id"), held[table])
+        )
+        assert len(ours), table
+        pd.testing.assert_frame_equal(ours, theirs, atol=1e-7, obj=table)
+    row, before = (
+        tables["analyses"].set_index("analysis_id").loc["components_joint_client_2_components"]
+        for tables in (streamed, found)
+    )
+    counted = ["n_rows", "n_clients", "n_therapists", "n_sites", "n_rows_complete", "n_components", "n_items"]
+    assert row[counted].tolist() == before[counted].tolist()
+    assert "were read once and not held" in row["warnings"]
+    assert row["fingerprint"] != before["fingerprint"]
+    outcome = streamed["analyses"].query("kind == 'outcome' and item_set == 'joint' and rater == 'client'").iloc[0]
+    assert 50 < outcome["n_rows"] < 110
+    again, _ = run(build, **RULE_OF_TWO)
+    for table, frame in again.items():
+        pd.testing.assert_frame_equal(frame, streamed[table], check_exact=True, obj=table)
