@@ -93,7 +93,7 @@ def find_components(
         raise AnalysisError(
             f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
         )
-    matrix = _conditioned(matrix, names, extraction, smooth, notes)
+    matrix = _conditioned(matrix, names, rows, extraction, smooth, notes)
     if rows <= len(names) and Status.TOO_FEW_ROWS not in notes.statuses:
         notes.add(Status.TOO_FEW_ROWS, f"{rows:g} rows for {len(names)} items; more rows than items are needed.")
     found = extract(
@@ -168,7 +168,7 @@ def _rows(n: float | None) -> float:
 
 
 def _conditioned(
-    matrix: np.ndarray, names: tuple[str, ...], extraction: str, smooth: bool, notes: _Notes
+    matrix: np.ndarray, names: tuple[str, ...], rows: float, extraction: str, smooth: bool, notes: _Notes
 ) -> np.ndarray:
     """Smooth an indefinite matrix, refuse what ML cannot use, and say what makes a matrix singular."""
     smallest = float(np.linalg.eigvalsh(matrix)[0])
@@ -188,6 +188,8 @@ def _conditioned(
         first, second = np.nonzero(np.triu(np.abs(matrix) >= 1 - 1e-10, k=1))
         same = "; ".join(f"{names[i]} and {names[j]}" for i, j in zip(first[:5], second[:5], strict=True))
         cause = f" These items are the same: {same}." if same else ""
+        if not same and rows <= len(names):
+            cause = f" There are {rows:g} rows for {len(names)} items; it takes more rows than items."
         if extraction == "ml":
             raise AnalysisError(
                 f"Maximum likelihood cannot use a singular correlation matrix; use minres or drop items.{cause}",
