@@ -189,7 +189,7 @@ def _conditioned(
         same = "; ".join(f"{names[i]} and {names[j]}" for i, j in zip(first[:5], second[:5], strict=True))
         cause = f" These items are the same: {same}." if same else ""
         if not same and rows <= len(names):
-            cause = f" There are {rows:g} rows for {len(names)} items; it takes more rows than items."
+            cause = f" {rows:g} rows cannot make a regular one of {len(names)} items."
         if extraction == "ml":
             raise AnalysisError(
                 f"Maximum likelihood cannot use a singular correlation matrix; use minres or drop items.{cause}",
