@@ -169,6 +169,9 @@ def components(
     save: Annotated[
         Path | None, typer.Option(help="Keep the results in a new DuckDB file, in tables like the published ones.")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="An earlier version (see `alliance versions`) to compare the components with.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find components in the published data, with the study's settings or others, and print them.
@@ -199,7 +202,12 @@ def components(
     settings = components_run.changed_settings(found, changes)
     with present.progress(quiet=as_json) as listener:
         ran = components_run.run(
-            found, settings, sets=sets or (), save=save, progress=lambda sentence: listener("analyse", sentence)
+            found,
+            settings,
+            sets=sets or (),
+            save=save,
+            against=against,
+            progress=lambda sentence: listener("analyse", sentence),
         )
     if as_json:
         present.print_json(ran.to_dict())

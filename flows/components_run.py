@@ -8,7 +8,7 @@ who wants other settings published writes them into study.yml.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import duckdb
 import pandas as pd
 import yaml
 
+from analysis.alignment import match_columns
+from analysis.congruence import mark
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import JOINT, Catalogue, planned_sets, read_catalogue
 from flows.analysing.study_analyses import StudyAnalyses
@@ -25,6 +27,7 @@ from flows.code_version import code_version
 from flows.contracts import contracts
 from flows.database import attach, connect, identifier
 from flows.errors import NothingPublished, UsageError
+from flows.publish import versions
 from flows.settings_problems import did_you_mean
 from flows.study import Study, check_analyses, parse_study_settings
 
@@ -53,15 +56,20 @@ _CORE_TABLES = {"items", "scales", "scale_items", "forms", "item_responses", "se
 @dataclass(frozen=True)
 class ComponentsRun:
     """What came of it: rows by table (`analyses` too), topics of the items, and per analysis whether the published
-    results hold the same numbers (``same``), others under the same id (``different``), or none (``new``)."""
+    results hold the same numbers (``same``), others under the same id (``different``), or none (``new``);
+    ``against_version`` has the congruence of the components with those of an earlier ``version``."""
 
     tables: Mapping[str, pd.DataFrame]
     topics: Mapping[str, str]
     against_published: Mapping[str, str]
+    version: str | None = None
+    against_version: pd.DataFrame | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Tables as lists of rows, for machines; what is missing is null."""
         listed = {name: _records(frame) for name, frame in self.tables.items()}
+        if self.against_version is not None:
+            listed["against_version"] = _records(self.against_version)
         return {"against_published": dict(self.against_published), **listed}
 
 
@@ -103,6 +111,7 @@ def run(
     *,
     sets: Sequence[str] = (),
     save: Path | None = None,
+    against: str | None = None,
     progress: Callable[[str], None] = lambda sentence: None,
 ) -> ComponentsRun:
     """Components, correspondence, reliability, congruence and emphasis of ``sets`` (all of ``settings`` when empty).
@@ -112,13 +121,14 @@ def run(
     NothingPublished
         There is no published file yet.
     UsageError
-        A set that there is not, or ``save`` exists.
+        A set or version that there is not, or ``save`` exists.
     """
     published = study.paths.published_file
     if not published.exists():
         raise NothingPublished("this study has no published warehouse yet", next_step="run `alliance refresh`")
     if save is not None and save.exists():
         raise UsageError(f"{save} is there already", next_step="name a file that is not, nothing is overwritten")
+    earlier = None if against is None else _version_file(study, against)
     own = study.settings
     names = {theme.theme_id: theme.name for theme in study.codebook.themes.values()}
     with connect(memory_limit=own.memory_limit, threads=own.threads) as con:
@@ -139,7 +149,53 @@ def run(
             progress=progress,
         )
         StudyAnalyses(con, catalogue, settings, registrar).run_components(wanted)
-        return _read(con)
+        ran = _read(con)
+        if earlier is None:
+            return ran
+        attach(con, earlier, "earlier", read_only=True)
+        return replace(ran, version=against, against_version=_against_version(con))
+
+
+def _version_file(study: Study, version: str) -> Path:
+    kept = versions(study.paths)
+    if version not in kept:
+        raise UsageError(
+            f"there is no version {version}", next_step=f"use one that is kept: {', '.join(kept)} (`alliance versions`)"
+        )
+    return study.paths.version_dir(version) / "alliance.duckdb"
+
+
+def _against_version(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Matched components of each analysis in this run and in the earlier version, on the items both have.
+
+    The two share most of their rows, so that no interval would say anything.
+    """
+    rows: list[dict[str, Any]] = []
+    ours, theirs = (
+        con.execute(f"select analysis_id, item_id, component, loading from {database}.results.loadings").df()
+        for database in (_WHAT_IF, "earlier")
+    )
+    for analysis_id, own in ours.groupby("analysis_id", sort=True):
+        left = own.pivot(index="item_id", columns="component", values="loading")
+        other = theirs[theirs["analysis_id"] == analysis_id]
+        right = other.pivot(index="item_id", columns="component", values="loading")
+        shared = left.index.intersection(right.index)
+        if len(shared) < 2:
+            continue
+        found = match_columns(left.loc[shared].to_numpy(), right.loc[shared].to_numpy())
+        for own_place, other_place, phi in zip(found.left, found.right, found.congruence, strict=True):
+            rows.append(
+                {
+                    "analysis_id": analysis_id,
+                    "component": int(left.columns[own_place]),
+                    "other_component": int(right.columns[other_place]),
+                    "congruence": float(phi),
+                    "mark": mark(float(phi)),
+                    "n_items": len(shared),
+                }
+            )
+    columns = ["analysis_id", "component", "other_component", "congruence", "mark", "n_items"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _usual_sets(catalogue: Catalogue, settings: AnalysisSettings, own: AnalysisSettings) -> tuple[str, ...]:

@@ -17,6 +17,11 @@ _PUBLISHED = {
     "new": "Not published: what would be with these settings.",
 }
 _EIGENVALUES_SHOWN = 12
+_COMPARISONS = {
+    "congruence": "Congruence of client and therapist components",
+    "site_congruence": "Congruence of each site's components with the others'",
+    "emphasis": "Emphasis",
+}
 _TOPIC = 34
 _NOWHERE = 10_000
 """Stands after all components in the cross-table: items without a salient loading."""
@@ -27,9 +32,11 @@ def summary(run: ComponentsRun) -> Iterator[str]:
     registry = run.tables["analyses"]
     for _, analysis in registry[registry["kind"] == "components"].iterrows():
         yield from _analysis(run, analysis)
-    for _, analysis in registry[registry["kind"].isin(["congruence", "emphasis"])].iterrows():
+    for _, analysis in registry[registry["kind"].isin(_COMPARISONS)].iterrows():
         if analysis["status"] != "not_applicable":
             yield from _comparison(run, analysis)
+    if run.against_version is not None:
+        yield from _version(run.against_version, str(run.version))
 
 
 def _analysis(run: ComponentsRun, analysis: pd.Series) -> Iterator[str]:
@@ -227,15 +234,19 @@ def _reliability(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _comparison(run: ComponentsRun, analysis: pd.Series) -> Iterator[str]:
-    what = "Congruence of client and therapist components" if analysis["kind"] == "congruence" else "Emphasis"
-    title = f"{what}, {analysis['item_set']}"
+    rater = "" if analysis["rater"] == "both" else f", {analysis['rater']}"
+    title = f"{_COMPARISONS[str(analysis['kind'])]}, {analysis['item_set']}{rater}"
     yield ""
     yield title
     yield "=" * len(title)
     if analysis["status"] != "ok":
         yield f"{str(analysis['status']).replace('_', ' ').upper()}: {analysis['reason']}"
-    frame = _of(run.tables[str(analysis["kind"])], analysis["analysis_id"])
+    name = "emphasis" if analysis["kind"] == "emphasis" else "congruence"
+    frame = _of(run.tables[name], analysis["analysis_id"])
     if not len(frame):
+        return
+    if analysis["kind"] == "site_congruence":
+        yield from _sites(frame)
         return
     if analysis["kind"] == "congruence":
         matched = frame[frame["is_matched"].astype(bool)].sort_values(["alignment", "component"])
@@ -254,6 +265,35 @@ def _comparison(run: ComponentsRun, analysis: pd.Series) -> Iterator[str]:
     ]  # fmt: skip
     head = ["theme", "measure", "client", "therapist", "difference", "", "p (Holm)"]
     yield from _columns([head, *rows], left=2)
+
+
+def _version(frame: pd.DataFrame, version: str) -> Iterator[str]:
+    title = f"Congruence with the components of version {version}"
+    yield ""
+    yield title
+    yield "=" * len(title)
+    rows = [["analysis", "component", "then", "phi", "mark", "items"]]
+    rows += [
+        [str(row["analysis_id"]), str(row["component"]), str(row["other_component"]), _r(row["congruence"]),
+         str(row["mark"]), _count(row["n_items"])]
+        for _, row in frame.iterrows()
+    ]  # fmt: skip
+    yield from _columns(rows)
+
+
+def _sites(frame: pd.DataFrame) -> Iterator[str]:
+    """Site by site the components matched after rotation, or why a site is not compared."""
+    matched = frame[frame["is_matched"].astype(bool) & (frame["alignment"] == "target")]
+    rows = [["site", "rows", "component", "with", "phi", "", "mark"]]
+    rows += [
+        [str(row["site_id"]), _count(row["n_rows"]), str(row["component"]), str(row["other_component"]),
+         _r(row["congruence"]), _interval(row).strip(), str(row["mark"])]
+        for _, row in matched.sort_values(["site_id", "component"]).iterrows()
+    ]  # fmt: skip
+    if len(rows) > 1:
+        yield from _columns(rows)
+    for _, row in frame[frame["component"] == 0].iterrows():
+        yield f"{row['site_id']}: {str(row['status']).replace('_', ' ')}: {row['reason']}"
 
 
 def _of(frame: pd.DataFrame, analysis_id: Any) -> pd.DataFrame:

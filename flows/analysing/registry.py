@@ -45,6 +45,7 @@ SETTINGS_OF = {
     "components": _COMPONENTS,
     "correspondence": _COMPONENTS[:-1],
     "congruence": _COMPONENTS[:-2],
+    "site_congruence": _COMPONENTS[:-2],
     "emphasis": _COMPONENTS[:-2],
     "outcome": _COMPONENTS,
     "agreement": _COMPONENTS,
@@ -64,7 +65,7 @@ class Analysis:
     Parameters
     ----------
     kind
-        A key of :data:`SETTINGS_OF`; what follows an underscore is no part of the published kind.
+        A key of :data:`SETTINGS_OF`; see :func:`published_kind`.
     instruments
         Instruments whose items or scales are used.
     based_on
@@ -183,6 +184,11 @@ def settings_json(analysis: Analysis) -> str:
     return json.dumps(named, sort_keys=True)
 
 
+def published_kind(kind: str) -> str:
+    """The kind as results.analyses has it: agreement and outcome of scales are agreement and outcome."""
+    return kind if kind == "site_congruence" else kind.split("_")[0]
+
+
 def registry_row(
     analysis: Analysis, taken: Input, result: StudyResult, *, unverified: frozenset[str], code_version: str
 ) -> dict[str, Any]:
@@ -193,7 +199,7 @@ def registry_row(
     rule = analysis.n_components if "n_components" in used else None
     row: dict[str, Any] = {
         "analysis_id": analysis.analysis_id,
-        "kind": analysis.kind.split("_")[0],
+        "kind": published_kind(analysis.kind),
         "item_set": analysis.item_set,
         "rater": analysis.rater,
         "session_rule": own.session_rule,

@@ -15,6 +15,7 @@ from analysis.component_tables import reliability_table
 from analysis.correspondence_study import study_correspondence
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
 from analysis.scale_reliability import reliability_of_sums, scale_reliability
+from analysis.site_congruence import study_site_congruence
 from analysis.status import AnalysisError, Status
 from analysis.study_rows import Rows, StudyResult, count_people, require_rows
 from analysis.two_views import (
@@ -97,6 +98,7 @@ class StudyAnalyses:
             self._correspondence(each)
             if with_reliability:
                 self._reliability(each)
+            self._site_congruence(each)
         self._congruence(name)
         self._emphasis(name)
 
@@ -167,6 +169,21 @@ class StudyAnalyses:
             frame = reliability_table(found, "scale", rows)
             facts = {"n_items": len(each.items), "n_bootstrap": settings.bootstrap}
             return StudyResult({"reliability": frame}, "ok", None, (*found.warnings, *dropped), facts)
+
+        self._registrar.carry_out(analysis, take, study)
+
+    def _site_congruence(self, each: PlannedSet) -> None:
+        analysis = self._plan("site_congruence", each.name, each.rater, each.items, based_on=(each.rater,))
+
+        def take() -> tuple[FoundComponents, Input]:
+            found = self._components_of(each.rater)
+            return found, _input_of(analysis, found.rows)
+
+        def study(found: FoundComponents) -> StudyResult:
+            settings, dropped = _affordable(analysis.component_settings(), found.rows.people["n_rows"])
+            result = study_site_congruence(found, settings, analysis.seed)
+            frame = result.frames["congruence"].assign(other_analysis_id=analysis.based_on[0])
+            return replace(result, frames={"congruence": frame}, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, take, study)
 

@@ -42,7 +42,8 @@ def found(build: Path) -> dict[str, pd.DataFrame]:
 def test_every_analysis_asked_for_is_in_the_registry(found: dict[str, pd.DataFrame]) -> None:
     registry = found["analyses"].set_index("analysis_id")
     sets = ("wai_s", "haq_i", "joint")
-    wanted = {f"{kind}_{name}_{rater}" for kind in ("components", "correspondence") for name in sets
+    wanted = {f"{kind}_{name}_{rater}" for kind in ("components", "correspondence", "site_congruence")
+              for name in sets
               for rater in ("client", "therapist")}  # fmt: skip
     wanted |= {f"{kind}_{name}" for kind in ("congruence", "emphasis") for name in sets}
     wanted |= {f"reliability_{name}_{rater}" for name in sets[:2] for rater in ("client", "therapist")}
@@ -50,7 +51,8 @@ def test_every_analysis_asked_for_is_in_the_registry(found: dict[str, pd.DataFra
     wanted |= {"agreement_joint", "agreement_scales", "sites_joint"}
     assert {name.removesuffix("_2_components") for name in registry.index} == wanted
     assert set(registry["kind"]) == {
-        "components", "correspondence", "congruence", "emphasis", "reliability", "outcome", "agreement", "sites"
+        "components", "correspondence", "congruence", "site_congruence", "emphasis", "reliability", "outcome",
+        "agreement", "sites",
     }  # fmt: skip
     assert "failed" not in set(registry["status"])
 
@@ -124,6 +126,19 @@ def test_congruence_matches_the_raters_components(found: dict[str, pd.DataFrame]
     assert set(joint["other_analysis_id"]) == {"components_joint_therapist_2_components"}
 
 
+def test_each_site_is_compared_with_the_others(found: dict[str, pd.DataFrame]) -> None:
+    sites = found["congruence"].query("comparison == 'sites' and analysis_id == 'site_congruence_joint_client'")
+    assert set(sites["site_id"]) == {"north", "south"}
+    turned = sites.query("alignment == 'target'")
+    assert len(turned) == 4
+    assert (turned["congruence"] > 0.95).all()
+    assert (turned["lower"] < turned["congruence"]).all()
+    assert set(sites["other_analysis_id"]) == {"components_joint_client_2_components"}
+    assert sites.groupby("site_id")["n_rows"].first().sum() == 120
+    raters = found["congruence"].query("comparison == 'raters'")
+    assert set(raters["site_id"]) == {""}
+
+
 def test_sites_are_pooled_for_every_effect(found: dict[str, pd.DataFrame]) -> None:
     sites = found["site_effects"]
     assert set(sites["level"]) == {"site", "pooled"}
@@ -150,7 +165,7 @@ def test_no_row_gives_a_reason_without_a_status(found: dict[str, pd.DataFrame]) 
 def test_the_same_input_gives_the_same_rows_whatever_else_runs(build: Path, found: dict[str, pd.DataFrame]) -> None:
     again, _ = run(build, item_sets=["joint"], **RULE_OF_TWO)
     both = set(found["analyses"]["analysis_id"]) & set(again["analyses"]["analysis_id"])
-    assert len(both) == 13
+    assert len(both) == 15
     for table, frame in again.items():
         same, before = (one[one["analysis_id"].isin(both)].reset_index(drop=True) for one in (frame, found[table]))
         assert len(same), table

@@ -62,6 +62,7 @@ def test_the_summary_shows_every_part_in_order(published: Study) -> None:
         "Components  (labels", "Phi, correlations", "Fit: chi2", "Correspondence with the declared scales",
         "CFA of the declared scales", "Reliability of the declared scales", "Components of joint, therapist",
         "Congruence of client and therapist components, joint", "Emphasis, joint",
+        "Congruence of each site's components with the others', joint, client",
     ]  # fmt: skip
     places = [text.index(heading) for heading in headings]
     assert places == sorted(places)
@@ -142,6 +143,24 @@ def test_settings_that_cannot_be_are_told(published: Study, changes: dict[str, o
     with pytest.raises(UsageError) as told:
         components_run.changed_settings(published, changes)
     assert said in str(told.value)
+
+
+def test_components_are_compared_with_those_of_an_earlier_version(published: Study, tmp_path: Path) -> None:
+    earlier = published.paths.version_dir("20250101T000000Z")
+    earlier.mkdir(parents=True)
+    (earlier / "manifest.json").write_text("{}")
+    file = earlier / "alliance.duckdb"
+    make_build(file, SmallStudy(seed=8))
+    quick = published.settings.analyses.model_copy(update={"bootstrap": 0})
+    before = loaded_study(tmp_path, n_components=2, bootstrap=0)
+    analyses.run(file, study=before, code_version="test", resources=Resources("1GB", 1), progress=lambda line: None)
+    ran = components_run.run(published, quick, sets=["joint"], against="20250101T000000Z")
+    assert ran.against_version is not None
+    assert len(ran.against_version) == 4
+    assert (ran.against_version["congruence"] > 0.95).all()
+    assert any("version 20250101T000000Z" in line for line in components_text.summary(ran))
+    with pytest.raises(UsageError, match="use one that is kept"):
+        components_run.run(published, quick, sets=["joint"], against="20000101T000000Z")
 
 
 def test_unknown_sets_items_and_unpublished_studies_are_told(published: Study, tmp_path: Path) -> None:
