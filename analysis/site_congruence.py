@@ -30,7 +30,7 @@ def study_site_congruence(
     Both sides are found anew with the number of components, the method and the constants of the solution of all sites.
     The bootstrap draws therapists of all sites, so that no row is in both sides. A site with fewer rows than the study
     asks for, with no more rows than items, or with fewer than three therapists where therapists are known is a row with
-    its status. Raises :class:`AnalysisError` when there is one site only, or none with enough rows.
+    its status. Raises :class:`AnalysisError` when there is one site only.
     """
     sites = sorted(str(site) for site in found.rows.keys["site_id"].dropna().unique())
     if len(sites) < 2:
@@ -43,20 +43,19 @@ def study_site_congruence(
         tried = attempt(_compared, found, own, settings, int(child.generate_state(1)[0]), run)
         if tried.value is None:
             nothing = {"alignment": "as_rotated", "component": 0, "other_component": 0, "is_matched": False}
-            status = {"status": tried.status.value, "reason": tried.reason}
-            rows.append(pd.DataFrame([{"site_id": site, **nothing, **status}]))
+            told = {"status": tried.status.value, "reason": tried.reason}
+            rows.append(pd.DataFrame([{"site_id": site, **nothing, **told}]))
             continue
         frame = pd.concat(_rows(tried.value), ignore_index=True)
         reason = why(tried.value.status, tried.value.warnings)
         rows.append(frame.assign(site_id=site, status=tried.value.status, reason=reason, **people))
     frame = pd.concat(rows, ignore_index=True).assign(comparison="sites")
-    if frame["component"].max() == 0:
-        raise AnalysisError(
-            f"No site can be compared with the others, for example {sites[0]}: {frame['reason'].iloc[0]}",
-            most_serious(frame["status"]),
-        )
-    shared = frame["n_items"].max()
-    return StudyResult({"congruence": frame}, Status.OK.value, None, (), {"n_items": int(shared)})
+    n_items = {"n_items": len(found.solution.items)}
+    if frame["component"].max() > 0:
+        return StudyResult({"congruence": frame}, Status.OK.value, None, (), n_items)
+    status = most_serious(frame["status"]).value
+    reason = f"No site can be compared with the others, for example {sites[0]}: {frame['reason'].iloc[0]}"
+    return StudyResult({"congruence": frame}, status, reason, (), n_items)
 
 
 def _compared(

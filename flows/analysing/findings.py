@@ -70,6 +70,8 @@ def _congruence(result: StudyResult) -> str:
 def _site_congruence(result: StudyResult) -> str:
     table = result.frames["congruence"]
     pairs = table[table["is_matched"].astype(bool) & (table["alignment"] == "target")]["congruence"].abs()
+    if pairs.isna().all():
+        return "no site has enough rows of its own"
     n_sites, every = table.loc[table["component"] > 0, "site_id"].nunique(), table["site_id"].nunique()
     return f"{n_sites} of {every} sites compared, congruence {pairs.min():.2f} to {pairs.max():.2f}"
 
