@@ -115,6 +115,19 @@ class AnalysisSettings(Settings):
     bootstrap: int = Field(default=1000, ge=0, le=100_000, description="Bootstrap samples; 0 for none")
     seed: int = Field(default=1, ge=0, description="Seed of everything random")
     min_rows: int = Field(default=50, ge=3, description="An analysis with fewer rows says so and does not run")
+    outcome_session: Slug = Field(
+        default="same",
+        description="Which rating predicts an outcome: same (as session_rule), last_before or mean_before (the "
+        "outcome), or a session of the study; components stay those of session_rule",
+    )
+    outcome_dyad: Literal["own", "first", "longest", "only"] = Field(
+        default="own",
+        description="Which dyad of a client with several: own (each with the outcome that names it), first, longest, "
+        "or only (such clients are left out)",
+    )
+    outcome_after: Literal["leave_out", "flag"] = Field(
+        default="leave_out", description="What becomes of a rating dated after the outcome"
+    )
 
     @model_validator(mode="after")
     def _once_each(self) -> AnalysisSettings:

@@ -21,16 +21,17 @@ CONFIDENCE = 0.95
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn")
 
 _COMPONENTS = ("session_rule", "missing", "correlation", "extraction", "rotation", "n_components", "salience", "scores")
+_CHOICE = ("outcome_session", "outcome_dyad", "outcome_after")
 SETTINGS_OF = {
     "components": _COMPONENTS,
     "correspondence": _COMPONENTS[:-1],
     "congruence": _COMPONENTS[:-2],
     "emphasis": _COMPONENTS[:-2],
-    "outcome": _COMPONENTS,
+    "outcome": (*_COMPONENTS, *_CHOICE),
     "agreement": _COMPONENTS,
-    "sites": _COMPONENTS,
+    "sites": (*_COMPONENTS, *_CHOICE),
     "reliability": ("session_rule", "missing"),
-    "outcome_scales": ("session_rule",),
+    "outcome_scales": ("session_rule", *_CHOICE),
     "agreement_scales": ("session_rule",),
 }
 """The settings that decide what each kind of analysis estimates. Seed, bootstrap and least rows decide how exactly."""
@@ -125,7 +126,7 @@ def _unusual(kind: str, settings: AnalysisSettings, n_components: int | str | No
                 found.append(f"{chosen}_components" if isinstance(chosen, int) else str(chosen))
         elif getattr(settings, name) != getattr(usual, name):
             value = getattr(settings, name)
-            found.append(f"salience_{100 * value:.0f}" if name == "salience" else str(value))
+            found.append(f"{name}_{100 * value:.0f}" if name == "salience" else str(value))
     return found
 
 
@@ -169,6 +170,9 @@ def registry_row(
         "item_set": analysis.item_set,
         "rater": analysis.rater,
         "session_rule": own.session_rule,
+        "outcome_session": own.outcome_session if "outcome_session" in used else None,
+        "outcome_dyad": own.outcome_dyad if "outcome_dyad" in used else None,
+        "outcome_after": own.outcome_after if "outcome_after" in used else None,
         "missing_rule": own.missing if "missing" in used else None,
         "correlation": own.correlation if "correlation" in used else None,
         "extraction": own.extraction if "extraction" in used else None,

@@ -24,8 +24,9 @@ from analysis.two_views import (
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
+from flows.analysing.ratings import component_predictors, scale_predictors
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
-from flows.analysing.rows import read_outcomes, read_pairs, read_rows, read_scales, read_scores
+from flows.analysing.rows import read_dyads, read_outcomes, read_pairs, read_rows, read_scales
 from flows.analysis_settings import AnalysisSettings
 
 MOST_ROWS_BOOTSTRAPPED = 20_000
@@ -51,6 +52,7 @@ class StudyAnalyses:
         self._read: dict[str, Rows] = {}
         self._found: dict[str, FoundComponents] = {}
         self._outcomes: pd.DataFrame = read_outcomes(con)
+        self._dyads: pd.DataFrame = read_dyads(con)
 
     def run(self) -> None:
         """Set by set its components and what is asked of them, then what the scales say."""
@@ -185,7 +187,7 @@ class StudyAnalyses:
 
         def take() -> tuple[Predictors, Input]:
             found = self._components_of(rater)
-            predictors = Predictors(score_columns(found), found.rows, rater, jointly=True)
+            predictors = component_predictors(self._con, self._catalogue, self._settings, found, rater, self._dyads)
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
@@ -194,8 +196,7 @@ class StudyAnalyses:
         analysis = self._plan("outcome_scales", None, rater, ())
 
         def take() -> tuple[Predictors, Input]:
-            rows = read_scores(self._con, rater=rater, scales=scales, session_rule=self._settings.session_rule)
-            predictors = Predictors(rows.answers, rows, rater, jointly=False)
+            predictors = scale_predictors(self._con, self._catalogue, self._settings, scales, rater, self._dyads)
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
@@ -215,16 +216,21 @@ class StudyAnalyses:
     def _sites(self, name: str) -> None:
         analysis = self._plan("sites", name, "both", (), based_on=self._settings.raters)
 
-        def take() -> tuple[dict[str, FoundComponents], Input]:
-            by_rater = dict(self._found)
-            if not by_rater:
+        def take() -> tuple[dict[str, Predictors], Input]:
+            if not self._found:
                 raise AnalysisError("No rater has components.", Status.NO_DATA)
-            keys = pd.concat([found.rows.keys for found in by_rater.values()]).drop_duplicates("unit_id")
-            scores = [score_columns(found) for found in by_rater.values()]
+            by_rater = {
+                rater: component_predictors(self._con, self._catalogue, self._settings, found, rater, self._dyads)
+                for rater, found in self._found.items()
+            }
+            keys = pd.concat([found.rows.keys for found in self._found.values()]).drop_duplicates("unit_id")
+            scores = [predictors.values for predictors in by_rater.values()]
             return by_rater, Input(fingerprint(analysis, keys, *scores, self._outcomes), count_people(keys))
 
         self._registrar.carry_out(
-            analysis, take, lambda found: study_across_sites(found, self._outcomes, self._settings.min_rows)
+            analysis,
+            take,
+            lambda predictors: study_across_sites(self._found, predictors, self._outcomes, self._settings.min_rows),
         )
 
     def _plan(
@@ -277,12 +283,6 @@ class StudyAnalyses:
         keys = pd.concat([found.rows.keys for found in both]).drop_duplicates("unit_id")
         used = fingerprint(analysis, both[0].rows, both[1].rows)
         return both, Input(used, count_people(keys))
-
-
-def score_columns(found: FoundComponents) -> pd.DataFrame:
-    """Component scores as columns component_1, component_2, ..."""
-    scores = found.scores.scores
-    return pd.DataFrame(scores, columns=[f"component_{number + 1}" for number in range(scores.shape[1])])
 
 
 def _input_of(analysis: Analysis, rows: Rows) -> Input:

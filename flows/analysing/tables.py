@@ -13,7 +13,14 @@ import pandas as pd
 
 from flows.database import identifier
 
-_TYPES = {"VARCHAR": "string", "DOUBLE": "Float64", "BIGINT": "Int64", "INTEGER": "Int32", "BOOLEAN": "boolean"}
+_TYPES = {
+    "VARCHAR": "string",
+    "DOUBLE": "Float64",
+    "BIGINT": "Int64",
+    "INTEGER": "Int32",
+    "BOOLEAN": "boolean",
+    "DATE": "datetime64[us]",
+}
 
 
 class ResultTables:
@@ -92,9 +99,11 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     for name, data_type in columns.items():
         kind = _TYPES[data_type]
         if name not in frame.columns:
-            made[name] = pd.Series(pd.NA, index=frame.index, dtype=kind)
+            made[name] = pd.Series(pd.NaT if data_type == "DATE" else pd.NA, index=frame.index, dtype=kind)
         elif kind == "string":
             made[name] = _texts(frame[name])
+        elif data_type == "DATE":
+            made[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
         elif kind == "boolean":
             made[name] = frame[name].astype("boolean")
         else:
