@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from flows.analysing.answers import write_findings
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import read_catalogue
 from flows.analysing.study_analyses import StudyAnalyses
@@ -38,4 +39,6 @@ def run(
         tables = ResultTables(con)
         registrar = Registrar(tables, code_version=code_version, unverified=catalogue.unverified, progress=progress)
         StudyAnalyses(con, catalogue, study.settings.analyses, registrar).run()
+        n_findings = write_findings(con, tables)
+        progress(f"{n_findings} findings")
     return tuple(registrar.findings)

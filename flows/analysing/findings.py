@@ -79,6 +79,7 @@ def _emphasis(result: StudyResult) -> str:
 
 def _outcome(result: StudyResult) -> str:
     table = result.frames["outcome_effects"]
+    table = table[~table["overlap_left_out"].astype(bool)]
     tests = table[(table["model"] == "regression") & (table["term"] == "slope")]
     if not len(tests):
         tests = table[(table["model"] == "correlation") & (table["interval_method"] == "cluster_jackknife")]
