@@ -16,6 +16,7 @@ from analysis.component_tables import why
 from analysis.congruence import Sample, bootstrap_congruence, congruence, mark
 from analysis.emphasis import emphasis
 from analysis.outcome_study import adjusted, correlation_intervals
+from analysis.paired_emphasis import paired_answers, paired_emphasis
 from analysis.status import AnalysisError, Status, most_serious
 from analysis.study_rows import StudyResult, count_people
 
@@ -35,7 +36,7 @@ STATISTICS = {
 EMPHASIS_MEASURES = {
     "common_variance_share": "share_of_common_variance",
     "mean_loading": "mean_loading",
-    "mean_rating": "mean_rating",
+    "loading": "loading",
 }
 
 
@@ -99,8 +100,9 @@ def study_component_agreement(
             }
             rows += [shared | interval for interval in correlation_intervals(found)]
     frame = adjusted(pd.DataFrame(rows))
+    dyads = pairs.assign(is_used=True, outcome="", outcome_rater="").rename(columns={"form_date": "rated_on"})
     lost = f"{apart} dyads are left out: the two raters' sessions are not the same."
-    return _with_status(frame, (lost,) if apart else ())
+    return _with_status(frame, (lost,) if apart else (), dyads)
 
 
 def study_scale_agreement(
@@ -138,7 +140,9 @@ def study_scale_agreement(
             Status.TOO_FEW_ROWS if len(keys) else Status.NO_DATA,
         )
     frame = adjusted(pd.DataFrame(rows))
-    return StudyResult({"agreement": frame}, Status.OK.value, None, tuple(dict.fromkeys(warnings)))
+    dyads = keys.assign(is_used=True, outcome="", outcome_rater="").rename(columns={"form_date": "rated_on"})
+    frames = {"agreement": frame, "analysis_dyads": dyads}
+    return StudyResult(frames, Status.OK.value, None, tuple(dict.fromkeys(warnings)))
 
 
 def _require_dyads(n: int, least: int) -> None:
@@ -190,11 +194,14 @@ def _statistics(found: Agreement) -> Iterator[dict[str, Any]]:
             }
 
 
-def _with_status(frame: pd.DataFrame, warnings: tuple[str, ...]) -> StudyResult:
+def _with_status(frame: pd.DataFrame, warnings: tuple[str, ...], dyads: pd.DataFrame) -> StudyResult:
     status = most_serious(frame["status"])
     reasons = frame.loc[frame["status"] == status, "reason"].dropna()
     return StudyResult(
-        {"agreement": frame}, status.value, None if status is Status.OK else next(iter(reasons), None), warnings
+        {"agreement": frame, "analysis_dyads": dyads},
+        status.value,
+        None if status is Status.OK else next(iter(reasons), None),
+        warnings,
     )
 
 
@@ -260,7 +267,8 @@ def study_congruence(
 def study_emphasis(
     client: FoundComponents, therapist: FoundComponents, facts: ItemFacts, settings: ComponentSettings, seed: int
 ) -> StudyResult:
-    """Rows of ``emphasis`` by theme, on the items both rated.
+    """Rows of ``emphasis`` by theme and item, on the items both rated: what their components weigh (bootstrap by
+    therapist), and what they rate and rank high (paired within dyads).
 
     Raises :class:`AnalysisError` when fewer than two items have a theme and both raters.
     """
@@ -275,13 +283,15 @@ def study_emphasis(
         replicates=max(replicates, 1),
         level=settings.level,
         missing=missing or "pairwise",
+        by_item=True,
     )
     drawn = found.to_frame()
-    frame = pd.DataFrame(
+    of_items = ~drawn["theme"].isin(set(facts.themes.values()))
+    weights = pd.DataFrame(
         {
-            "level": "theme",
+            "level": np.where(of_items, "item", "theme"),
             "subject": drawn["theme"],
-            "measure": drawn["measure"].map(EMPHASIS_MEASURES),
+            "measure": np.where(of_items & (drawn["measure"] == "mean_loading"), "loading", drawn["measure"]),
             "client_estimate": drawn["client"],
             "therapist_estimate": drawn["therapist"],
             "difference": drawn["difference"],
@@ -289,21 +299,60 @@ def study_emphasis(
             "lower": drawn["difference_lower"],
             "upper": drawn["difference_upper"],
             "p": drawn["p_value"],
+            "interval_method": "bootstrap_therapist",
             "n_items": drawn["n_items"],
         }
     )
+    weights = weights[weights["measure"].isin(EMPHASIS_MEASURES)].assign(
+        measure=lambda frame: frame["measure"].map(EMPHASIS_MEASURES)
+    )
     warnings = found.warnings
     if replicates < 2:
-        frame[["standard_error", "lower", "upper", "p"]] = np.nan
-        warnings = (*warnings, "No bootstrap: the differences have no interval and no test.")
-    frame["interval_method"] = "bootstrap_therapist"
-    frame["family"] = "themes, " + frame["measure"]
-    frame = adjusted(frame)
-    both = set(client.rows.keys["unit_id"]) & set(therapist.rows.keys["unit_id"])
+        weights[["standard_error", "lower", "upper", "p"]] = np.nan
+        weights["interval_method"] = ""
+        warnings = (*warnings, "No bootstrap: the differences in loadings have no interval and no test.")
+    ours, theirs = paired_answers(client.rows.answers, client.rows.keys, therapist.rows.answers, therapist.rows.keys)
     people = pd.concat([client.rows.keys, therapist.rows.keys]).drop_duplicates("unit_id")
     reason = why(found.status, warnings)
-    frame = frame.assign(n_dyads=len(both), status=found.status, reason=reason, **count_people(people))
-    return StudyResult({"emphasis": frame}, found.status, reason, warnings, {"n_items": int(found.n_items.sum())})
+    weights = weights.assign(n_dyads=len(ours), status=found.status, reason=reason, **count_people(people))
+    answers = _answers_compared(client, therapist, facts, settings, ours, theirs)
+    frame = pd.concat([weights, answers], ignore_index=True)
+    frame["family"] = np.where(frame["level"] == "item", "items, ", "themes, ") + frame["measure"].astype(str)
+    dyads = client.rows.keys.iloc[ours].assign(is_used=True, outcome="", outcome_rater="")
+    return StudyResult(
+        {"emphasis": adjusted(frame), "analysis_dyads": dyads.rename(columns={"form_date": "rated_on"})},
+        found.status,
+        reason,
+        warnings,
+        {"n_items": int(drawn.loc[of_items, "theme"].nunique())},
+    )
+
+
+def _answers_compared(
+    client: FoundComponents,
+    therapist: FoundComponents,
+    facts: ItemFacts,
+    settings: ComponentSettings,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+) -> pd.DataFrame:
+    """Ratings and ranks of themes and items over the dyads of ``ours`` and ``theirs``; without a test where these are
+    fewer than the study asks for."""
+    pairs = client.rows.keys.iloc[ours].reset_index(drop=True)
+    compared = paired_emphasis(
+        client.rows.answers.iloc[ours].reset_index(drop=True),
+        therapist.rows.answers.iloc[theirs].reset_index(drop=True),
+        facts.themes,
+        facts.ranges,
+        cluster=pairs["therapist_id"].fillna(pairs["client_id"]).to_numpy(dtype=object),
+        level=settings.level,
+    )
+    if len(pairs) < settings.min_rows:
+        status = Status.TOO_FEW_ROWS if len(pairs) else Status.NO_DATA
+        reason = f"{len(pairs)} dyads were rated by both; the study asks for at least {settings.min_rows}."
+        compared[["standard_error", "lower", "upper", "p"]] = np.nan
+        compared = compared.assign(status=status.value, reason=reason)
+    return compared.assign(**count_people(pairs))
 
 
 def _sample(found: FoundComponents) -> Sample:

@@ -19,6 +19,8 @@ _WHAT = {
     "outcome_scales": "Outcome on scale scores",
     "agreement": "Client with therapist components",
     "agreement_scales": "Client with therapist scale scores",
+    "agreement_variance": "Variance of therapists and dyads, bias and tracking",
+    "outcome_both": "Outcome on both views",
     "sites": "Findings across sites",
 }
 _LEVEL = 0.05
@@ -98,6 +100,20 @@ def _agreement(result: StudyResult) -> str:
     )
 
 
+def _parts(result: StudyResult) -> str:
+    table = result.frames["agreement"]
+    shares = table[(table["statistic"] == "therapist_share") & table["estimate"].notna()]
+    if not len(shares):
+        return "no therapist variance"
+    return f"therapists' share of the variance {shares['estimate'].min():.0%} to {shares['estimate'].max():.0%}"
+
+
+def _both(result: StudyResult) -> str:
+    table = result.frames["outcome_effects"]
+    tests = table[table["family"].notna() & table["p_holm"].notna()]
+    return f"{int((tests['p_holm'] < _LEVEL).sum())} of {len(tests)} paths and surface parameters are significant"
+
+
 def _sites(result: StudyResult) -> str:
     pooled = result.frames["site_effects"].query("level == 'pooled' and method == 'reml_knapp_hartung'")
     return f"{len(pooled)} effects pooled over sites, median I2 {pooled['i2'].median():.0%}"
@@ -113,5 +129,7 @@ _HEADLINES: dict[str, Callable[[StudyResult], str]] = {
     "outcome_scales": _outcome,
     "agreement": _agreement,
     "agreement_scales": _agreement,
+    "agreement_variance": _parts,
+    "outcome_both": _both,
     "sites": _sites,
 }

@@ -33,6 +33,8 @@ SETTINGS_OF = {
     "reliability": ("session_rule", "missing"),
     "outcome_scales": ("session_rule", *_CHOICE),
     "agreement_scales": ("session_rule",),
+    "agreement_variance": (),
+    "outcome_both": ("session_rule", *_CHOICE),
 }
 """The settings that decide what each kind of analysis estimates. Seed, bootstrap and least rows decide how exactly."""
 
@@ -169,7 +171,7 @@ def registry_row(
         "kind": analysis.kind.split("_")[0],
         "item_set": analysis.item_set,
         "rater": analysis.rater,
-        "session_rule": own.session_rule,
+        "session_rule": own.session_rule if "session_rule" in used else None,
         "outcome_session": own.outcome_session if "outcome_session" in used else None,
         "outcome_dyad": own.outcome_dyad if "outcome_dyad" in used else None,
         "outcome_after": own.outcome_after if "outcome_after" in used else None,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import duckdb
 import pandas as pd
 
+from analysis.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
 from analysis.component_study import ComponentSettings, FoundComponents, study_components
 from analysis.component_tables import reliability_table
 from analysis.correspondence_study import study_correspondence
@@ -24,7 +25,8 @@ from analysis.two_views import (
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
-from flows.analysing.ratings import component_predictors, scale_predictors
+from flows.analysing.pair_rows import averaged, read_paired_views, total_scales
+from flows.analysing.ratings import CHOSEN_BY_OUTCOME, component_predictors, rating_rule, scale_predictors
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
 from flows.analysing.rows import read_dyads, read_outcomes, read_pairs, read_rows, read_scales
 from flows.analysis_settings import AnalysisSettings
@@ -79,6 +81,9 @@ class StudyAnalyses:
         for rater in self._settings.raters:
             self._scale_outcome(rater, scales)
         self._scale_agreement(scales)
+        totals = total_scales(self._catalogue, scales)
+        self._variance_parts(totals)
+        self._outcome_on_both(totals)
 
     def _components(self, each: PlannedSet) -> None:
         analysis = self._plan("components", each.name, each.rater, each.items)
@@ -181,6 +186,36 @@ class StudyAnalyses:
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, take, study)
+
+    def _variance_parts(self, scales: tuple[str, ...]) -> None:
+        analysis = self._plan("agreement_variance", None, "both", ())
+        self._registrar.carry_out(
+            analysis,
+            lambda: self._paired_views(analysis, scales),
+            lambda views: study_variance_parts(views, _pair_settings(analysis, len(views.keys))[0]),
+        )
+
+    def _outcome_on_both(self, scales: tuple[str, ...]) -> None:
+        analysis = self._plan("outcome_both", None, "both", ())
+
+        def study(views: PairedViews) -> StudyResult:
+            settings, dropped = _pair_settings(analysis, len(views.keys))
+            rule = rating_rule(self._settings)
+            views = averaged(views) if views.averaged and rule.session == "given" else views
+            result = study_outcome_on_both(views, self._outcomes, rule, self._dyads, settings)
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, lambda: self._paired_views(analysis, scales), study)
+
+    def _paired_views(self, analysis: Analysis, scales: tuple[str, ...]) -> tuple[PairedViews, Input]:
+        self._require_both()
+        chosen = self._settings.outcome_session
+        if analysis.kind != "outcome_both" or chosen in ("same", *CHOSEN_BY_OUTCOME):
+            chosen = self._settings.session_rule
+        views = read_paired_views(self._con, scales=scales, session_rule=chosen)
+        used = fingerprint(analysis, views.keys, views.client, views.therapist, self._outcomes)
+        whole = int((views.client.notna() & views.therapist.notna()).all(axis=1).sum()) if len(views.keys) else 0
+        return views, Input(used, count_people(views.keys), whole)
 
     def _outcome(self, name: str, rater: str) -> None:
         analysis = self._plan("outcome", name, rater, (), based_on=(rater,))
