@@ -36,7 +36,7 @@ def run(
     with connect(memory_limit=resources.memory_limit, threads=resources.threads, temp=temp) as con:
         attach(con, database, "alliance")
         catalogue = read_catalogue(con, names)
-        tables = ResultTables(con)
+        tables = ResultTables(con, study.settings.analyses.few)
         registrar = Registrar(tables, code_version=code_version, unverified=catalogue.unverified, progress=progress)
         StudyAnalyses(con, catalogue, study.settings.analyses, registrar).run()
         n_findings = write_findings(con, tables)

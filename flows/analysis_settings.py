@@ -129,6 +129,18 @@ class AnalysisSettings(Settings):
         default="leave_out", description="What becomes of a rating dated after the outcome"
     )
 
+    few_dyads: int = Field(
+        default=10,
+        ge=1,
+        description="A figure of fewer dyads is marked; that of a single site is withheld",
+    )
+    few_therapists: int = Field(default=3, ge=1, description="The same for therapists, where therapists are known")
+
+    @property
+    def few(self) -> tuple[int, int]:
+        """Dyads and therapists below which a figure rests on few."""
+        return self.few_dyads, self.few_therapists
+
     @model_validator(mode="after")
     def _once_each(self) -> AnalysisSettings:
         named: dict[str, list[str]] = {"item set": [each.name for each in self.item_sets], "rater": [*self.raters]}

@@ -165,7 +165,8 @@ def show_findings(found: dict[str, Any], questions: dict[str, str]) -> None:
             asked = row["question"]
             _out.print(f"\n[bold]{escape(questions.get(asked, asked))}[/]")
         colour, mark = _STATUS_MARKS.get(row["status"], ("dim", " "))
-        _out.print(f"{row['finding_number']:>4} [{colour}]{mark}[/] {escape(row['sentence'])}")
+        few = " [yellow](rests on few)[/]" if row["rests_on_few"] else ""
+        _out.print(f"{row['finding_number']:>4} [{colour}]{mark}[/] {escape(row['sentence'])}{few}")
         if row["change"]:
             _out.print(
                 f"       [cyan]{_CHANGES.get(row['change'], row['change'])}[/] {escape(row['change_note'] or '')}"

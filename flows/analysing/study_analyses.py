@@ -265,7 +265,9 @@ class StudyAnalyses:
         self._registrar.carry_out(
             analysis,
             take,
-            lambda predictors: study_across_sites(self._found, predictors, self._outcomes, self._settings.min_rows),
+            lambda predictors: study_across_sites(
+                self._found, predictors, self._outcomes, self._settings.min_rows, self._settings.few
+            ),
         )
 
     def _plan(

@@ -26,12 +26,15 @@ _TYPES = {
 class ResultTables:
     """The tables of ``alliance.results``, emptied when this is made.
 
+    ``few``: dyads and therapists below which a figure is marked as resting on few, where a table has that column.
+
     Rows go to the file analysis by analysis, so that no more than one analysis is held in memory; each insert is a
     transaction of its own, so that one that fails leaves the others.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, few: tuple[int, int] = (10, 3)) -> None:
         self._con = con
+        self._few = few
         self._columns = _columns(con)
         self._keys = {table: _key(con, table) for table in self._columns}
         self.written: Counter[str] = Counter()
@@ -50,7 +53,10 @@ class ResultTables:
             return
         columns = self._columns[table]
         missing = {name: value for name, value in known.items() if name not in frame.columns}
-        incoming = _typed(frame.assign(**missing), columns)
+        frame = frame.assign(**missing)
+        if "rests_on_few" in columns:
+            frame = frame.assign(rests_on_few=_rests_on_few(frame, self._few))
+        incoming = _typed(frame, columns)
         named = ", ".join(identifier(name) for name in columns)
         order = ", ".join(identifier(name) for name in self._keys[table])
         self._con.register("incoming", incoming)
@@ -71,6 +77,15 @@ class ResultTables:
         """Take the rows of an analysis that failed half-way out of every table."""
         for table in self._columns:
             self._con.execute(f"delete from alliance.results.{identifier(table)} where analysis_id = ?", [analysis_id])
+
+
+def _rests_on_few(frame: pd.DataFrame, few: tuple[int, int]) -> pd.Series:
+    """Whether a row's figure rests on fewer dyads, or known therapists, than set; null where that is not known."""
+    counts = {name: pd.to_numeric(frame.get(name, pd.Series(np.nan, index=frame.index))).astype("Float64")
+              for name in ("n_rows", "n_dyads", "n_therapists")}  # fmt: skip
+    dyads = counts["n_dyads"].fillna(counts["n_rows"])
+    known = (counts["n_therapists"] > 0).fillna(False)
+    return (dyads < few[0]) | (known & (counts["n_therapists"] < few[1]).fillna(False))
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:

@@ -205,13 +205,27 @@ def test_a_small_site_is_withheld_and_left_out_of_every_pooled_figure() -> None:
     with_tiny = site_rows("effect", "agreement", x, y, people, 0.95)
     tiny = with_tiny.query("site_id == 'tiny'")
     assert len(tiny) == 1
+    # The next smallest site goes with it: less the others, the figures of all would tell of the tiny one.
+    withheld = with_tiny.query("level == 'site' and is_suppressed")
+    assert withheld["site_id"].tolist() == ["a", "tiny"]
     assert tiny["is_suppressed"].item()
     assert tiny[["estimate", "standard_error", "lower"]].isna().all(axis=None)
     assert "n_rows" not in tiny or tiny["n_rows"].isna().all()
-    others = (people["site_id"] != "tiny").to_numpy()
+    others = (people["site_id"] == "b").to_numpy()
     without = site_rows("effect", "agreement", x[others], y[others], people[others].reset_index(drop=True), 0.95)
     ours, theirs = (frame.query("level == 'pooled'")["estimate"].to_numpy() for frame in (with_tiny, without))
     assert ours == pytest.approx(theirs)
+
+
+def test_what_counts_as_few_is_a_setting_and_two_withheld_sites_need_no_third() -> None:
+    people = keys()
+    people.loc[:8, "site_id"] = "tiny"
+    people.loc[9:17, "site_id"] = "small"
+    x, y = np.random.default_rng(9).standard_normal((2, N))
+    usual = site_rows("effect", "agreement", x, y, people, 0.95).query("level == 'site' and is_suppressed")
+    assert usual["site_id"].tolist() == ["small", "tiny"]
+    open_to_all = site_rows("effect", "agreement", x, y, people, 0.95, (5, 1))
+    assert not open_to_all.query("level == 'site'")["is_suppressed"].any()
 
 
 def test_one_site_says_nothing_of_differences() -> None:
