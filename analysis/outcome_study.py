@@ -7,13 +7,15 @@ and, where there is a measure before therapy, the same adjusted for it. Predicti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.component_uncertainty import Carried
+from analysis.intervals import percentile_interval
 from analysis.multiplicity import adjust_families
 from analysis.outcome_effects import (
     EffectSettings,
@@ -31,7 +33,7 @@ from analysis.outcome_models import (
     within_between_rows,
 )
 from analysis.rating_choice import Chosen, RatingRule, choose, matched
-from analysis.status import AnalysisError, Status
+from analysis.status import AnalysisError, Status, attempt
 from analysis.study_rows import Rows, StudyResult, count_people
 
 __all__ = ["OutcomeSettings", "Predictors", "adjusted", "correlation_intervals", "matched", "study_outcomes"]
@@ -45,8 +47,9 @@ class Predictors:
     """What predicts: ``values`` (n, k) named as the table names predictors, in the rows of ``rows``.
 
     A unit has several rows where ``rule`` chooses among its sessions. ``without_overlap``: the same scores without the
-    items ``overlapping``, which ask about improvement; None where no item does. ``dyads``: all dyads of the study, see
-    :func:`analysis.rating_choice.choose`.
+    items ``overlapping``, which ask about improvement; None where no item does. ``carry`` bootstraps the components
+    along with an outcome given for the rows (n,); None where loadings are taken as known. ``dyads``: all dyads of the
+    study, see :func:`analysis.rating_choice.choose`.
     """
 
     values: pd.DataFrame
@@ -57,6 +60,7 @@ class Predictors:
     dyads: pd.DataFrame | None = None
     without_overlap: pd.DataFrame | None = None
     overlapping: tuple[str, ...] = ()
+    carry: Callable[[np.ndarray], Carried] | None = None
 
 
 def study_outcomes(predictors: Predictors, outcomes: pd.DataFrame, settings: OutcomeSettings) -> StudyResult:
@@ -90,7 +94,10 @@ def study_outcomes(predictors: Predictors, outcomes: pd.DataFrame, settings: Out
             jointly=predictors.jointly,
         )
         without = None if predictors.without_overlap is None else _without_overlap(predictors, chosen, measured)
-        rows += list(_effects(one, without, settings, warnings))
+        found = list(_effects(one, without, settings, warnings))
+        rows += found
+        if predictors.carry is not None:
+            rows += list(_with_uncertain_components(found, predictors, chosen, settings, warnings))
     frame = adjusted(pd.DataFrame(rows))
     ran = frame[frame["term"] != ""]
     if not len(ran):
@@ -192,6 +199,40 @@ def _models(
         yield from within_between_rows(outcome, settings)
     if outcome.jointly:
         yield from stepwise_rows(outcome, before)
+
+
+def _with_uncertain_components(
+    rows: list[dict[str, Any]],
+    predictors: Predictors,
+    chosen: Chosen,
+    settings: OutcomeSettings,
+    warnings: list[str],
+) -> Iterator[dict[str, Any]]:
+    """The correlations and slopes of ``rows`` once more, with intervals that do not take the loadings as known."""
+    assert predictors.carry is not None
+    plain = [row for row in rows if not row["overlap_left_out"] and row.get("interval_method")]
+    wanted = [
+        row
+        for row in plain
+        if (row["model"], row["term"]) == ("regression", "slope")
+        or (row["model"] == "correlation" and row["interval_method"] == "cluster_jackknife")
+    ]
+    if not wanted:
+        return
+    outcome = np.full(len(predictors.values), np.nan)
+    outcome[chosen.at] = chosen.benefit
+    tried = attempt(predictors.carry, outcome)
+    if tried.value is None:
+        warnings.append(f"The components' uncertainty is not carried through: {tried.reason}")
+        return
+    names = [str(name) for name in predictors.values.columns]
+    for row in wanted:
+        drawn = tried.value.slopes if row["term"] == "slope" else tried.value.correlations
+        lower, upper, error = percentile_interval(drawn[:, names.index(row["predictor"])], settings.level)
+        interval = {"lower": float(lower), "upper": float(upper), "standard_error": float(error)}
+        yield row | interval | {
+            "interval_method": "bootstrap_components", "p": np.nan, "statistic": np.nan, "df": np.nan
+        }  # fmt: skip
 
 
 def _same(one: pd.Series, other: pd.Series) -> bool:

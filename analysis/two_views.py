@@ -13,11 +13,14 @@ from analysis.agreement import Agreement, agree
 from analysis.association import correlate
 from analysis.component_study import ComponentSettings, FoundComponents, ItemFacts, resampling_rule
 from analysis.component_tables import why
+from analysis.component_uncertainty import carry_to_each_other
 from analysis.congruence import Sample, bootstrap_congruence, congruence, mark
 from analysis.emphasis import emphasis
+from analysis.intervals import percentile_interval
 from analysis.outcome_study import adjusted, correlation_intervals
 from analysis.paired_emphasis import paired_answers, paired_emphasis
-from analysis.status import AnalysisError, Status, most_serious
+from analysis.resampling import MissingRule
+from analysis.status import AnalysisError, Status, attempt, most_serious
 from analysis.study_rows import StudyResult, count_people
 
 STATISTICS = {
@@ -70,9 +73,15 @@ def paired_scores(client: FoundComponents, therapist: FoundComponents) -> tuple[
 
 
 def study_component_agreement(
-    client: FoundComponents, therapist: FoundComponents, settings: PairSettings
+    client: FoundComponents,
+    therapist: FoundComponents,
+    settings: PairSettings,
+    missing: MissingRule | None = None,
 ) -> StudyResult:
     """Rows of ``agreement``: every client component with every therapist component over the dyads both rated.
+
+    With ``missing``, the rule the components' bootstrap goes by, each correlation has an interval more, which does not
+    take the loadings as known (``bootstrap_components``).
 
     Raises :class:`AnalysisError` when too few dyads were rated by both.
     """
@@ -99,10 +108,45 @@ def study_component_agreement(
                 "reason": why(found.status, found.warnings),
             }
             rows += [shared | interval for interval in correlation_intervals(found)]
+    said: tuple[str, ...] = ()
+    if missing is not None and settings.bootstrap > 1:
+        more, said = _with_uncertain_components(client, therapist, rows, settings, missing)
+        rows += more
     frame = adjusted(pd.DataFrame(rows))
     dyads = pairs.assign(is_used=True, outcome="", outcome_rater="").rename(columns={"form_date": "rated_on"})
     lost = f"{apart} dyads are left out: the two raters' sessions are not the same."
-    return _with_status(frame, (lost,) if apart else (), dyads)
+    return _with_status(frame, (*((lost,) if apart else ()), *said), dyads)
+
+
+def _with_uncertain_components(
+    client: FoundComponents,
+    therapist: FoundComponents,
+    rows: list[dict[str, Any]],
+    settings: PairSettings,
+    missing: MissingRule,
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The correlations of ``rows`` once more, with the bootstrap of both raters' components carried through."""
+    pairs = paired_answers(client.rows.answers, client.rows.keys, therapist.rows.answers, therapist.rows.keys)
+    tried = attempt(
+        carry_to_each_other,
+        (client.solution, client.rows.answers, client.rows.clusters),
+        (therapist.solution, therapist.rows.answers, therapist.rows.clusters),
+        pairs,
+        methods=(client.scores.method, therapist.scores.method),
+        seed=settings.seed,
+        replicates=settings.bootstrap,
+        missing=missing,
+    )
+    if tried.value is None:
+        return [], (f"The components' uncertainty is not carried through: {tried.reason}",)
+    lower, upper, error = percentile_interval(tried.value, settings.level)
+    more = []
+    for row in rows:
+        if row["interval_method"] == "cluster_jackknife":
+            at = int(row["subject"]) - 1, int(row["other_subject"]) - 1
+            limits = {"lower": lower[at], "upper": upper[at], "standard_error": error[at], "p": np.nan}
+            more.append(row | limits | {"interval_method": "bootstrap_components"})
+    return more, ()
 
 
 def study_scale_agreement(

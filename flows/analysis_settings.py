@@ -129,6 +129,11 @@ class AnalysisSettings(Settings):
         default="leave_out", description="What becomes of a rating dated after the outcome"
     )
 
+    component_uncertainty: bool = Field(
+        default=False,
+        description="Carry the bootstrap of the components through to outcome and agreement: intervals that do not "
+        "take the loadings as known",
+    )
     few_dyads: int = Field(
         default=10,
         ge=1,

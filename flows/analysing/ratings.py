@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from analysis.component_study import FoundComponents
+from analysis.component_uncertainty import Carried, carry_to_outcome
 from analysis.outcome_study import Predictors
 from analysis.rating_choice import RatingRule, SessionChoice
+from analysis.resampling import MissingRule
 from analysis.rescoring import rescored, score_columns
 from analysis.study_rows import Rows
 from flows.analysing.catalogue import Catalogue
@@ -32,8 +36,12 @@ def component_predictors(
     found: FoundComponents,
     rater: str,
     dyads: pd.DataFrame,
+    bootstrap: tuple[int, int] = (0, 0),
 ) -> Predictors:
-    """Component scores of the ratings the rule asks for; the components are those found by the session rule."""
+    """Component scores of the ratings the rule asks for; the components are those found by the session rule.
+
+    ``bootstrap``: replicates and seed of the components' bootstrap, where the study asks to carry it through.
+    """
     rows = found.rows
     if settings.outcome_session != "same":
         items = tuple(str(item) for item in found.rows.answers.columns)
@@ -56,7 +64,28 @@ def component_predictors(
     without = None
     if overlapping and len(overlapping) < len(found.solution.items):
         without = rescored(found, rows.answers, salience=settings.salience, ranges=ranges, without=overlapping)
-    return Predictors(values, rows, rater, True, rating_rule(settings), dyads, without, overlapping)
+    carry = _carrier(found, settings, *bootstrap) if same and bootstrap[0] > 1 else None
+    return Predictors(values, rows, rater, True, rating_rule(settings), dyads, without, overlapping, carry)
+
+
+def _carrier(
+    found: FoundComponents, settings: AnalysisSettings, replicates: int, seed: int
+) -> Callable[[np.ndarray], Carried]:
+    missing: MissingRule = "complete" if settings.missing == "complete" else "pairwise"
+
+    def carry(outcome: np.ndarray) -> Carried:
+        return carry_to_outcome(
+            found.solution,
+            found.rows.answers,
+            outcome,
+            clusters=found.rows.clusters,
+            method=found.scores.method,
+            seed=seed,
+            replicates=replicates,
+            missing=missing,
+        )
+
+    return carry
 
 
 def scale_predictors(

@@ -152,6 +152,8 @@ def settings_json(analysis: Analysis) -> str:
     named: dict[str, Any] = {name: getattr(own, name) for name in SETTINGS_OF[analysis.kind] if name != "n_components"}
     if "n_components" in SETTINGS_OF[analysis.kind]:
         named["n_components"] = analysis.n_components or own.n_components.n or own.n_components.rule or "parallel"
+    if analysis.kind in ("outcome", "agreement"):
+        named["component_uncertainty"] = own.component_uncertainty
     if analysis.kind == "sites":
         named |= {"few_dyads": own.few_dyads, "few_therapists": own.few_therapists}
     named |= {"bootstrap": own.bootstrap, "min_rows": own.min_rows, "study_seed": own.seed, "confidence": CONFIDENCE}

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 
 from analysis.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
-from analysis.component_study import ComponentSettings, FoundComponents, study_components
+from analysis.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
 from analysis.component_tables import reliability_table
 from analysis.correspondence_study import study_correspondence
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
@@ -165,7 +165,8 @@ class StudyAnalyses:
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
             settings, dropped = _pair_settings(analysis, len(both[0].rows.answers))
-            result = study_component_agreement(*both, settings)
+            missing = resampling_rule(analysis.component_settings()) if self._settings.component_uncertainty else None
+            result = study_component_agreement(*both, settings, missing)
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
@@ -222,10 +223,18 @@ class StudyAnalyses:
 
         def take() -> tuple[Predictors, Input]:
             found = self._components_of(rater)
-            predictors = component_predictors(self._con, self._catalogue, self._settings, found, rater, self._dyads)
+            predictors = component_predictors(
+                self._con, self._catalogue, self._settings, found, rater, self._dyads, self._carried(analysis, found)
+            )
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
+
+    def _carried(self, analysis: Analysis, found: FoundComponents) -> tuple[int, int]:
+        """Replicates and seed of the components' bootstrap that is carried through; none unless the study asks."""
+        settings, _ = _affordable(analysis.component_settings(), len(found.rows.answers))
+        asked = self._settings.component_uncertainty and resampling_rule(settings) is not None
+        return (settings.bootstrap if asked else 0), analysis.seed
 
     def _scale_outcome(self, rater: str, scales: tuple[str, ...]) -> None:
         analysis = self._plan("outcome_scales", None, rater, ())

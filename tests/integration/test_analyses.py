@@ -191,6 +191,17 @@ def test_without_bootstrap_there_are_estimates_and_no_intervals(tmp_path: Path) 
     assert "bootstrap_therapist" not in set(tables["outcome_effects"]["interval_method"])
 
 
+def test_the_uncertainty_of_components_can_be_carried_through(tmp_path: Path) -> None:
+    make_build(file := tmp_path / "alliance.duckdb", SmallStudy(n_dyads=60))
+    tables, _ = run(file, bootstrap=40, item_sets=["joint"], n_components=2, component_uncertainty=True)
+    for table, name in (("outcome_effects", "predictor"), ("agreement", "subject")):
+        carried = tables[table].query("interval_method == 'bootstrap_components'")
+        assert carried[["lower", "upper"]].notna().all(axis=None), table
+        assert (carried["lower"] < carried["upper"]).all()
+        assert carried[name].nunique() == 2
+    assert set(tables["outcome_effects"].query("interval_method == 'bootstrap_components'")["term"]) == {"r", "slope"}
+
+
 def test_clients_are_the_rows_where_no_therapist_is_known(tmp_path: Path) -> None:
     make_build(file := tmp_path / "alliance.duckdb", SmallStudy(n_dyads=80, per_therapist=0, raters=("client",)))
     tables, _ = run(file, raters=["client"], n_components=2, bootstrap=20, item_sets=["joint"])
