@@ -79,7 +79,7 @@ def slope_changes(
 
 def _slopes(sums: np.ndarray, width: int, own: list[int]) -> np.ndarray:
     """(b, len(own)) standardised slopes of column 0 on the columns ``own``, from sums of one, columns and products."""
-    n = sums[:, :1]
+    n = np.where(sums[:, :1] > 1, sums[:, :1], np.nan)
     mean = sums[:, 1 : width + 1] / n
     i, j = np.triu_indices(width)
     covariance = np.empty((len(sums), width, width))
@@ -87,7 +87,9 @@ def _slopes(sums: np.ndarray, width: int, own: list[int]) -> np.ndarray:
     deviation = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 1e-300))
     correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
     inner = correlation[:, own][:, :, own]
-    singular = np.linalg.eigvalsh(inner)[:, 0] < 1e-9
+    known = np.isfinite(correlation).all(axis=(1, 2))
+    inner[~known] = 0.0
+    singular = ~known | (np.linalg.eigvalsh(inner)[:, 0] < 1e-9)
     inner[singular] = np.eye(len(own))
     slopes = np.linalg.solve(inner, correlation[:, own, 0][:, :, None])[:, :, 0]
     slopes[singular] = np.nan

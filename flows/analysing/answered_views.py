@@ -20,6 +20,7 @@ from flows.analysing.answered import (
     row_key,
     wording,
 )
+from flows.analysing.answered_both import both_findings
 from flows.analysing.answered_tables import Results
 
 EMPHASIS = {
@@ -43,6 +44,7 @@ def view_findings(results: Results) -> Iterator[Finding]:
         for row in pairs:
             yield _pair(results, analysis, row, pooled)
     yield from _totals(results)
+    yield from both_findings(results)
     yield from _themes(results)
 
 

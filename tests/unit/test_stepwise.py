@@ -84,5 +84,9 @@ def test_the_change_is_the_difference_of_both_regressions(columns: pd.DataFrame)
 def test_one_cluster_and_collinear_columns_leave_no_interval(columns: pd.DataFrame) -> None:
     one = slope_changes(columns["a"], columns[["b"]], columns[["c"]].set_axis(["b"], axis=1), cluster=np.zeros(N))
     assert np.isfinite(one[0].change) and np.isnan(one[0].se)
+    two = slope_changes(
+        columns["a"], columns[["b", "c"]], columns[["c", "b"]].set_axis(["b", "c"], axis=1), cluster=np.zeros(N)
+    )
+    assert np.isfinite(two[0].change) and np.isnan(two[0].se)
     twice = columns[["b"]].assign(c=columns["b"])
     assert np.isnan(slope_changes(columns["a"], twice, twice, cluster=np.arange(N))[0].change)
