@@ -161,7 +161,12 @@ def _log(keys: pd.DataFrame, by_unit: pd.DataFrame, at: np.ndarray, late: np.nda
         session_id=of_unit["session_id"],
         rated_on=pd.to_datetime(of_unit["form_date"]),
         is_used=is_used,
-        note=[
-            FLAGGED if late else None if used else why for used, late, why in zip(is_used, flagged, reason, strict=True)
-        ],
+        note=pd.Series(
+            [
+                FLAGGED if late else None if used else why
+                for used, late, why in zip(is_used, flagged, reason, strict=True)
+            ],
+            index=log.index,
+            dtype=object,
+        ),
     )
