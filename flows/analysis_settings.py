@@ -177,6 +177,36 @@ class AnalysisSettings(Settings):
         pattern=r"^(local|(tcp|tls|ucx|ws|wss)://\S+)$",
         description="Runs these loops on Dask: local, or the address of a scheduler such as tcp://host:8786",
     )
+    outcome_session: Slug = Field(
+        default="same",
+        description="Which rating predicts an outcome: same (as session_rule), last_before or mean_before (the "
+        "outcome), or a session of the study; components stay those of session_rule",
+    )
+    outcome_dyad: Literal["own", "first", "longest", "only"] = Field(
+        default="own",
+        description="Which dyad of a client with several: own (each with the outcome that names it), first, longest, "
+        "or only (such clients are left out)",
+    )
+    outcome_after: Literal["leave_out", "flag"] = Field(
+        default="leave_out", description="What becomes of a rating dated after the outcome"
+    )
+
+    component_uncertainty: bool = Field(
+        default=False,
+        description="Carry the bootstrap of the components through to outcome and agreement: intervals that do not "
+        "take the loadings as known",
+    )
+    few_dyads: int = Field(
+        default=10,
+        ge=1,
+        description="A figure of fewer dyads is marked; that of a single site is withheld",
+    )
+    few_therapists: int = Field(default=3, ge=1, description="The same for therapists, where therapists are known")
+
+    @property
+    def few(self) -> tuple[int, int]:
+        """Dyads and therapists below which a figure rests on few."""
+        return self.few_dyads, self.few_therapists
 
     @model_validator(mode="after")
     def _once_each(self) -> AnalysisSettings:

@@ -120,6 +120,22 @@ def show_status(study: StudyArgument = HERE, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.NOTHING_PUBLISHED)
 
 
+@app.command()
+def findings(study: StudyArgument = HERE, as_json: Json = False) -> None:
+    """Print what the published analyses answer of the study's questions, a sentence each with its numbers.
+
+    Each line has its number, its status (supported, not supported, cannot tell) and a mark where the last refresh
+    changed it. `results.finding_rows` leads from a line to the rows it rests on.
+    """
+    from flows import findings_list
+
+    found = findings_list.read_findings(StudyPaths(_study_folder(study)).published_file)
+    if as_json:
+        present.print_json(found)
+    else:
+        present.show_findings(found, findings_list.QUESTIONS)
+
+
 @app.command(name="query")
 def ask(
     sql: Annotated[str, typer.Argument(help='One SQL statement, such as "from core.forms limit 5".')],

@@ -238,6 +238,13 @@ def check_analyses(settings: StudySettings, codebook: Codebook) -> Iterator[Foun
             f"there is no session {analyses.session_rule!r}.{did_you_mean(analyses.session_rule, rules)}",
             f"use one of {', '.join(dict.fromkeys(rules))}",
         )
+    ratings = ["same", "last_before", "mean_before", *rules]
+    if analyses.outcome_session not in ratings:
+        yield Found(
+            (*path, "outcome_session"),
+            f"there is no session {analyses.outcome_session!r}.{did_you_mean(analyses.outcome_session, ratings)}",
+            f"use one of {', '.join(dict.fromkeys(ratings))}",
+        )
     for index, item_set in enumerate(analyses.item_sets):
         known_words: tuple[tuple[str, tuple[str, ...], Iterable[str]], ...] = (
             ("instruments", item_set.instruments, codebook.instruments),

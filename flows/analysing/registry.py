@@ -41,18 +41,21 @@ _COMPONENTS = (
     "salience",
     "scores",
 )
+_CHOICE = ("outcome_session", "outcome_dyad", "outcome_after")
 SETTINGS_OF = {
     "components": _COMPONENTS,
     "correspondence": _COMPONENTS[:-1],
     "congruence": _COMPONENTS[:-2],
     "site_congruence": _COMPONENTS[:-2],
     "emphasis": _COMPONENTS[:-2],
-    "outcome": _COMPONENTS,
+    "outcome": (*_COMPONENTS, *_CHOICE),
     "agreement": _COMPONENTS,
-    "sites": _COMPONENTS,
+    "sites": (*_COMPONENTS, *_CHOICE),
     "reliability": ("session_rule", "missing"),
-    "outcome_scales": ("session_rule",),
+    "outcome_scales": ("session_rule", *_CHOICE),
     "agreement_scales": ("session_rule",),
+    "agreement_variance": (),
+    "outcome_both": ("session_rule", *_CHOICE),
 }
 """The settings that decide what each kind of analysis estimates. Seed, samples, starts and least rows decide how
 exactly."""
@@ -178,6 +181,10 @@ def settings_json(analysis: Analysis) -> str:
         named["n_components"] = analysis.n_components or own.n_components.n or own.n_components.rule or "parallel"
     if analysis.kind == "components":
         named |= {"parallel_samples": own.parallel_samples, "rotation_starts": own.rotation_starts}
+    if analysis.kind in ("outcome", "agreement"):
+        named["component_uncertainty"] = own.component_uncertainty
+    if analysis.kind == "sites":
+        named |= {"few_dyads": own.few_dyads, "few_therapists": own.few_therapists}
     named |= {"bootstrap": own.bootstrap, "min_rows": own.min_rows, "study_seed": own.seed, "confidence": CONFIDENCE}
     if analysis.based_on:
         named["based_on"] = list(analysis.based_on)
@@ -202,7 +209,10 @@ def registry_row(
         "kind": published_kind(analysis.kind),
         "item_set": analysis.item_set,
         "rater": analysis.rater,
-        "session_rule": own.session_rule,
+        "session_rule": own.session_rule if "session_rule" in used else None,
+        "outcome_session": own.outcome_session if "outcome_session" in used else None,
+        "outcome_dyad": own.outcome_dyad if "outcome_dyad" in used else None,
+        "outcome_after": own.outcome_after if "outcome_after" in used else None,
         "missing_rule": own.missing if "missing" in used else None,
         "correlation": own.correlation if "correlation" in used else None,
         "extraction": own.extraction if "extraction" in used else None,

@@ -9,8 +9,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from analysis.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
 from analysis.component_stream import Streamed, study_component_stream
-from analysis.component_study import ComponentSettings, FoundComponents, study_components
+from analysis.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
 from analysis.component_tables import reliability_table
 from analysis.correspondence_study import study_correspondence
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
@@ -30,9 +31,11 @@ from flows.analysing import row_stream
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
+from flows.analysing.pair_rows import averaged, read_paired_views, total_scales
+from flows.analysing.ratings import CHOSEN_BY_OUTCOME, component_predictors, rating_rule, scale_predictors
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
 from flows.analysing.row_stream import MOST_ROWS_SCORED, SiteRows, rows_at_most
-from flows.analysing.rows import read_outcomes, read_pairs, read_rows, read_scales, read_scores
+from flows.analysing.rows import read_dyads, read_outcomes, read_pairs, read_rows, read_scales
 from flows.analysis_settings import AnalysisSettings
 
 MOST_ROWS_BOOTSTRAPPED = 20_000
@@ -66,6 +69,7 @@ class StudyAnalyses:
         self._streams: dict[str, SiteRows] = {}
         self._found: dict[str, FoundComponents] = {}
         self._outcomes: pd.DataFrame = read_outcomes(con)
+        self._dyads: pd.DataFrame = read_dyads(con)
 
     def run_components(self, wanted: Collection[str]) -> None:
         """Question 1 alone, of the sets that are ``wanted``; raises ``KeyError`` with the first that is not planned."""
@@ -95,6 +99,9 @@ class StudyAnalyses:
         for rater in self._settings.raters:
             self._scale_outcome(rater, scales)
         self._scale_agreement(scales)
+        totals = total_scales(self._catalogue, scales)
+        self._variance_parts(totals)
+        self._outcome_on_both(totals)
 
     def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
         """The components of one set of items, rater by rater, and what is asked of them."""
@@ -221,7 +228,8 @@ class StudyAnalyses:
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
             settings, dropped = _pair_settings(analysis, len(both[0].rows.answers))
-            result = study_component_agreement(*both, settings)
+            missing = resampling_rule(analysis.component_settings()) if self._settings.component_uncertainty else None
+            result = study_component_agreement(*both, settings, missing)
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
@@ -243,22 +251,59 @@ class StudyAnalyses:
 
         self._registrar.carry_out(analysis, take, study)
 
+    def _variance_parts(self, scales: tuple[str, ...]) -> None:
+        analysis = self._plan("agreement_variance", None, "both", ())
+        self._registrar.carry_out(
+            analysis,
+            lambda: self._paired_views(analysis, scales),
+            lambda views: study_variance_parts(views, _pair_settings(analysis, len(views.keys))[0]),
+        )
+
+    def _outcome_on_both(self, scales: tuple[str, ...]) -> None:
+        analysis = self._plan("outcome_both", None, "both", ())
+
+        def study(views: PairedViews) -> StudyResult:
+            settings, dropped = _pair_settings(analysis, len(views.keys))
+            rule = rating_rule(self._settings)
+            views = averaged(views) if views.averaged and rule.session == "given" else views
+            result = study_outcome_on_both(views, self._outcomes, rule, self._dyads, settings)
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, lambda: self._paired_views(analysis, scales), study)
+
+    def _paired_views(self, analysis: Analysis, scales: tuple[str, ...]) -> tuple[PairedViews, Input]:
+        self._require_both()
+        chosen = self._settings.outcome_session
+        if analysis.kind != "outcome_both" or chosen in ("same", *CHOSEN_BY_OUTCOME):
+            chosen = self._settings.session_rule
+        views = read_paired_views(self._con, scales=scales, session_rule=chosen)
+        used = fingerprint(analysis, views.keys, views.client, views.therapist, self._outcomes)
+        whole = int((views.client.notna() & views.therapist.notna()).all(axis=1).sum()) if len(views.keys) else 0
+        return views, Input(used, count_people(views.keys), whole)
+
     def _outcome(self, name: str, rater: str) -> None:
         analysis = self._plan("outcome", name, rater, (), based_on=(rater,))
 
         def take() -> tuple[Predictors, Input]:
             found = self._components_of(rater)
-            predictors = Predictors(score_columns(found), found.rows, rater, jointly=True)
+            predictors = component_predictors(
+                self._con, self._catalogue, self._settings, found, rater, self._dyads, self._carried(analysis, found)
+            )
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
+
+    def _carried(self, analysis: Analysis, found: FoundComponents) -> tuple[int, int]:
+        """Replicates and seed of the components' bootstrap that is carried through; none unless the study asks."""
+        settings, _ = _affordable(analysis.component_settings(), len(found.rows.answers))
+        asked = self._settings.component_uncertainty and resampling_rule(settings) is not None
+        return (settings.bootstrap if asked else 0), analysis.seed
 
     def _scale_outcome(self, rater: str, scales: tuple[str, ...]) -> None:
         analysis = self._plan("outcome_scales", None, rater, ())
 
         def take() -> tuple[Predictors, Input]:
-            rows = read_scores(self._con, rater=rater, scales=scales, session_rule=self._settings.session_rule)
-            predictors = Predictors(rows.answers, rows, rater, jointly=False)
+            predictors = scale_predictors(self._con, self._catalogue, self._settings, scales, rater, self._dyads)
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
@@ -278,16 +323,23 @@ class StudyAnalyses:
     def _sites(self, name: str) -> None:
         analysis = self._plan("sites", name, "both", (), based_on=self._settings.raters)
 
-        def take() -> tuple[dict[str, FoundComponents], Input]:
-            by_rater = dict(self._found)
-            if not by_rater:
+        def take() -> tuple[dict[str, Predictors], Input]:
+            if not self._found:
                 raise AnalysisError("No rater has components.", Status.NO_DATA)
-            keys = pd.concat([found.rows.keys for found in by_rater.values()]).drop_duplicates("unit_id")
-            scores = [score_columns(found) for found in by_rater.values()]
+            by_rater = {
+                rater: component_predictors(self._con, self._catalogue, self._settings, found, rater, self._dyads)
+                for rater, found in self._found.items()
+            }
+            keys = pd.concat([found.rows.keys for found in self._found.values()]).drop_duplicates("unit_id")
+            scores = [predictors.values for predictors in by_rater.values()]
             return by_rater, Input(fingerprint(analysis, keys, *scores, self._outcomes), count_people(keys))
 
         self._registrar.carry_out(
-            analysis, take, lambda found: study_across_sites(found, self._outcomes, self._settings.min_rows)
+            analysis,
+            take,
+            lambda predictors: study_across_sites(
+                self._found, predictors, self._outcomes, self._settings.min_rows, self._settings.few
+            ),
         )
 
     def _plan(
@@ -355,12 +407,6 @@ class StudyAnalyses:
         keys = pd.concat([found.rows.keys for found in both]).drop_duplicates("unit_id")
         used = fingerprint(analysis, both[0].rows, both[1].rows)
         return both, Input(used, count_people(keys))
-
-
-def score_columns(found: FoundComponents) -> pd.DataFrame:
-    """Component scores as columns component_1, component_2, ..."""
-    scores = found.scores.scores
-    return pd.DataFrame(scores, columns=[f"component_{number + 1}" for number in range(scores.shape[1])])
 
 
 def _input_of(analysis: Analysis, rows: Rows) -> Input:

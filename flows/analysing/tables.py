@@ -14,18 +14,30 @@ import pandas as pd
 from flows.contracts import Contract
 from flows.database import identifier
 
-_TYPES = {"VARCHAR": "string", "DOUBLE": "Float64", "BIGINT": "Int64", "INTEGER": "Int32", "BOOLEAN": "boolean"}
+_TYPES = {
+    "VARCHAR": "string",
+    "DOUBLE": "Float64",
+    "BIGINT": "Int64",
+    "INTEGER": "Int32",
+    "BOOLEAN": "boolean",
+    "DATE": "datetime64[us]",
+}
 
 
 class ResultTables:
     """The tables of ``results`` in an attached database, emptied when this is made.
 
+    ``few``: dyads and therapists below which a figure is marked as resting on few, where a table has that column.
+
     Rows go to the file analysis by analysis, so that no more than one analysis is held in memory; each insert is a
     transaction of its own, so that one that fails leaves the others.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, database: str = "alliance") -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, database: str = "alliance", *, few: tuple[int, int] = (10, 3)
+    ) -> None:
         self._con = con
+        self._few = few
         self._schema = f"{identifier(database)}.results"
         self._columns = _columns(con, database)
         self._keys = {table: _key(con, database, table) for table in self._columns}
@@ -45,7 +57,10 @@ class ResultTables:
             return
         columns = self._columns[table]
         missing = {name: value for name, value in known.items() if name not in frame.columns}
-        incoming = _typed(frame.assign(**missing), columns)
+        frame = frame.assign(**missing)
+        if "rests_on_few" in columns:
+            frame = frame.assign(rests_on_few=_rests_on_few(frame, self._few))
+        incoming = _typed(frame, columns)
         named = ", ".join(identifier(name) for name in columns)
         order = ", ".join(identifier(name) for name in self._keys[table])
         self._con.register("incoming", incoming)
@@ -77,6 +92,15 @@ def empty_results(con: duckdb.DuckDBPyConnection, contracts: Mapping[str, Contra
         con.execute(f"create table {identifier(database)}.results.{identifier(table)} ({typed}, primary key ({key}))")
 
 
+def _rests_on_few(frame: pd.DataFrame, few: tuple[int, int]) -> pd.Series:
+    """Whether a row's figure rests on fewer dyads, or known therapists, than set; null where that is not known."""
+    counts = {name: pd.to_numeric(frame.get(name, pd.Series(np.nan, index=frame.index))).astype("Float64")
+              for name in ("n_rows", "n_dyads", "n_therapists")}  # fmt: skip
+    dyads = counts["n_dyads"].fillna(counts["n_rows"])
+    known = (counts["n_therapists"] > 0).fillna(False)
+    return (dyads < few[0]) | (known & (counts["n_therapists"] < few[1]).fillna(False))
+
+
 def _columns(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, dict[str, str]]:
     found = con.execute(
         "select table_name, column_name, data_type from duckdb_columns() "
@@ -104,9 +128,11 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     for name, data_type in columns.items():
         kind = _TYPES[data_type]
         if name not in frame.columns:
-            made[name] = pd.Series(pd.NA, index=frame.index, dtype=kind)
+            made[name] = pd.Series(pd.NaT if data_type == "DATE" else pd.NA, index=frame.index, dtype=kind)
         elif kind == "string":
             made[name] = _texts(frame[name])
+        elif data_type == "DATE":
+            made[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
         elif kind == "boolean":
             made[name] = frame[name].astype("boolean")
         else:
