@@ -31,11 +31,13 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(PY) -m benchmarks
+	$(PY) -m benchmarks.kernels
+	$(PY) -m benchmarks.outcomes
 
 # The lock names versions and hashes, never where they come from.
 lock: $(VENV)/.installed
 	$(PY) -m pip install --quiet uv
-	$(PY) -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(PY) -m uv pip compile pyproject.toml --extra dev --extra dask --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.lock
 
 clean:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -26,7 +27,7 @@ from analysis.components import find_components
 from analysis.correlation import Correlations, correlate
 from analysis.correspondence import wording_check
 from analysis.omega import omega
-from analysis.resampling import MissingRule
+from analysis.resampling import MapFunction, MissingRule
 from analysis.retention import retention
 from analysis.salience import salience
 from analysis.scale_reliability import component_sets, scale_reliability
@@ -92,12 +93,13 @@ class FoundComponents:
 
 
 def study_components(
-    rows: Rows, settings: ComponentSettings, facts: ItemFacts, seed: int
+    rows: Rows, settings: ComponentSettings, facts: ItemFacts, seed: int, *, run: MapFunction = map
 ) -> tuple[StudyResult, FoundComponents | None]:
     """Suitability, retention, solution, stability, scores and reliability of the components of ``rows``.
 
     What can be computed before an obstacle is in the frames; there are no components then and the second value is
-    None. Raises :class:`AnalysisError` when there are too few rows or the items cannot be correlated.
+    None. ``run`` is a ``map`` that may spread the loops that repeat over workers.
+    Raises :class:`AnalysisError` when there are too few rows or the items cannot be correlated.
     """
     require_rows(len(rows.answers), settings.min_rows)
     found = correlate(rows.answers, method=settings.correlation, missing=settings.missing)
@@ -109,6 +111,7 @@ def study_components(
         found.n,
         rows=kept if len(kept) <= MOST_ROWS_PERMUTED else None,
         seed=_number(seeds[0]),
+        run=run,
     )
     rule = RULES.get(str(settings.n_components))
     frames = {
@@ -124,9 +127,9 @@ def study_components(
     if tried.value is None:
         return StudyResult(frames, tried.status.value, tried.reason, found.warnings, facts_so_far), None
     solution = tried.value
-    stability, unstable = _stability(rows, found, solution, settings, _number(seeds[2]))
+    stability, unstable = _stability(rows, found, solution, settings, _number(seeds[2]), run)
     scores = _scores(rows, solution, settings, facts)
-    frames |= _solution_frames(rows, solution, stability, scores, settings, facts, _number(seeds[3]))
+    frames |= _solution_frames(rows, solution, stability, scores, settings, facts, _number(seeds[3]), run)
     parts: list[Any] = [found, solution, scores, *([stability] if stability else [])]
     status, reason, warnings = verdict(parts)
     wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
@@ -177,7 +180,7 @@ def resampling_rule(settings: ComponentSettings) -> MissingRule | None:
 
 
 def _stability(
-    rows: Rows, found: Correlations, solution: Solution, settings: ComponentSettings, seed: int
+    rows: Rows, found: Correlations, solution: Solution, settings: ComponentSettings, seed: int, run: MapFunction
 ) -> tuple[Stability | None, tuple[str, ...]]:
     """The bootstrap by therapist, or why there is none."""
     if settings.bootstrap == 0:
@@ -190,7 +193,7 @@ def _stability(
                 f"No bootstrap: {settings.correlation} correlations with the rule {settings.missing} are made anew "
                 f"from the rows in each sample, which is done for at most {MOST_ROWS_REMADE} rows.",
             )
-        again = _correlator(found, settings)
+        again = partial(_correlated_again, found.items, settings)
     tried = attempt(
         bootstrap_solution,
         rows.answers,
@@ -201,18 +204,16 @@ def _stability(
         level=settings.level,
         missing=missing or "pairwise",
         correlate=again,
+        run=run,
     )
     return tried.value, () if tried.value is not None else (f"No bootstrap: {tried.reason}",)
 
 
-def _correlator(found: Correlations, settings: ComponentSettings) -> Callable[[np.ndarray], np.ndarray]:
-    def again(values: np.ndarray) -> np.ndarray:
-        made = correlate(values, found.items, method=settings.correlation, missing=settings.missing)
-        if made.items != found.items:
-            raise AnalysisError("An item has no variance in this sample.", Status.CONSTANT)
-        return made.matrix
-
-    return again
+def _correlated_again(items: tuple[str, ...], settings: ComponentSettings, values: np.ndarray) -> np.ndarray:
+    made = correlate(values, items, method=settings.correlation, missing=settings.missing)
+    if made.items != items:
+        raise AnalysisError("An item has no variance in this sample.", Status.CONSTANT)
+    return made.matrix
 
 
 def _scores(rows: Rows, solution: Solution, settings: ComponentSettings, facts: ItemFacts) -> Scores:
@@ -234,6 +235,7 @@ def _solution_frames(
     settings: ComponentSettings,
     facts: ItemFacts,
     seed: int,
+    run: MapFunction,
 ) -> dict[str, pd.DataFrame]:
     judged = salience(solution, settings.salience)
     weighted = attempt(score_weights, solution, _weighting(settings))
@@ -245,6 +247,7 @@ def _solution_frames(
         level=settings.level,
         replicates=settings.bootstrap,
         seed=seed,
+        run=run,
     )
     whole = attempt(omega, solution)
     return {

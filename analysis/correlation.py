@@ -252,13 +252,11 @@ def screen(
         elif not variance[position] > 1e-12 * max(1.0, abs(products.origin[position])):
             left[item] = LeftOut(item, "constant", f"all {answers} answers are equal")
     matrix = products.pearson()
-    for second, item in enumerate(products.items):
-        for first in range(second):
-            earlier = products.items[first]
-            if item in left or earlier in left:
-                continue
-            if abs(matrix[first, second]) >= DUPLICATE and products.n[first, second] > 2:
-                left[item] = LeftOut(item, "duplicate", f"same answers as {earlier}")
+    alike = np.triu((np.abs(np.nan_to_num(matrix)) >= DUPLICATE) & (products.n > 2), k=1)
+    for second, first in np.argwhere(alike.T):
+        item, earlier = products.items[second], products.items[first]
+        if item not in left and earlier not in left:
+            left[item] = LeftOut(item, "duplicate", f"same answers as {earlier}")
     _drop_uncorrelated(products, matrix, left)
     kept = tuple(item for item in products.items if item not in left)
     if len(kept) < 2:

@@ -20,7 +20,10 @@ LOWER_BOUND = 0.005
 """Smallest uniqueness minres and ML may reach (psych, factanal); at the bound an item is a Heywood case."""
 
 MATRICES_AT_ONCE = 128
-"""Matrices worked on together: enough to spread the cost of a call, few enough to stay in a few hundred megabytes."""
+"""Matrices worked on together, more of small ones: enough to spread the cost of a call, few enough to stay in a few
+hundred megabytes."""
+
+_CELLS_AT_ONCE = 2**17
 
 EXTRACTIONS = ("minres", "ml", "paf", "components")
 
@@ -91,8 +94,9 @@ def extract(
             )
             return _with_gaps(part, definite)
     blocks = []
-    for start in range(0, len(stack), MATRICES_AT_ONCE):
-        block = stack[start : start + MATRICES_AT_ONCE]
+    at_once = max(MATRICES_AT_ONCE, _CELLS_AT_ONCE // stack.shape[1] ** 2)
+    for start in range(0, len(stack), at_once):
+        block = stack[start : start + at_once]
         if extraction == "paf":
             blocks.append(_principal_axis(block, n_components, tolerance, max_iterations or 5000))
         else:

@@ -16,6 +16,11 @@ class Fit:
 
     ``objective`` is the maximum-likelihood discrepancy whatever the extraction was, as psych::fa has it; ``chi2`` is
     Bartlett-corrected, ``rmsr`` the root mean square of the off-diagonal residuals, ``bic`` is chi2 - df log n.
+
+    Further figures that psych prints: ``sabic`` (with log((n + 2) / 24)); ``empirical_chi2``, n times the squared
+    off-diagonal residuals, with its p and ``empirical_bic``; ``rmsr_corrected``, the residuals' root mean square per
+    degree of freedom; ``explained`` and ``explained_off_diagonal``, 1 - squared residuals over squared correlations,
+    with and without the diagonal.
     """
 
     objective: float
@@ -31,6 +36,13 @@ class Fit:
     bic: float
     null_chi2: float
     null_df: int
+    sabic: float
+    empirical_chi2: float
+    empirical_p: float
+    empirical_bic: float
+    rmsr_corrected: float
+    explained: float
+    explained_off_diagonal: float
 
 
 def degrees_of_freedom(n_items: int, n_components: int) -> int:
@@ -71,6 +83,9 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     residual = correlation - pattern @ phi @ pattern.T
     off_diagonal = ~np.eye(items, dtype=bool)
     rmsr = float(np.sqrt(np.mean(residual[off_diagonal] ** 2))) if items > 1 else np.nan
+    residual_square = float(np.sum(residual[off_diagonal] ** 2))
+    explained = float(1 - np.sum(residual**2) / np.sum(correlation**2))
+    explained_off = float(1 - residual_square / np.sum(correlation[off_diagonal] ** 2)) if items > 1 else np.nan
     model = correlation - residual
     np.fill_diagonal(model, np.diag(correlation))
     objective = _discrepancy(correlation, model)
@@ -80,7 +95,8 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     null_chi2 = null_objective * (n - 1 - (2 * items + 5) / 6)
     if df <= 0 or not np.isfinite(chi2) or multiplier <= 0:
         nan = float("nan")
-        return Fit(objective, chi2, df, nan, nan, nan, nan, nan, nan, rmsr, nan, null_chi2, null_df)
+        without_df = (nan, residual_square * n, nan, nan, nan, explained, explained_off)
+        return Fit(objective, chi2, df, nan, nan, nan, nan, nan, nan, rmsr, nan, null_chi2, null_df, *without_df)
     lower = _noncentrality(chi2, df, 0.95)
     upper = _noncentrality(chi2, df, 0.05)
     null_ratio, ratio = null_objective / null_df, objective / df
@@ -99,6 +115,13 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
         bic=float(chi2 - df * np.log(n)),
         null_chi2=float(null_chi2),
         null_df=null_df,
+        sabic=float(chi2 - df * np.log((n + 2) / 24)),
+        empirical_chi2=residual_square * n,
+        empirical_p=float(stats.chi2.sf(residual_square * n, df)),
+        empirical_bic=float(residual_square * n - df * np.log(n)),
+        rmsr_corrected=float(np.sqrt(residual_square / (2 * df))),
+        explained=explained,
+        explained_off_diagonal=explained_off,
     )
 
 

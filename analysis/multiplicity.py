@@ -7,17 +7,19 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from statsmodels.stats.multitest import multipletests
 
 from analysis.observations import numeric
 from analysis.status import AnalysisError, Status
 
 Method = Literal["holm", "benjamini_hochberg"]
-_STATSMODELS_NAMES = {"holm": "holm", "benjamini_hochberg": "fdr_bh"}
+METHODS: tuple[str, ...] = ("holm", "benjamini_hochberg")
 
 
 def adjust(p: ArrayLike, method: Method = "holm") -> np.ndarray:
-    """Adjusted p values of one family, (m,) in the order given.
+    """Adjusted p values of one family, (m,) in the order given, as R's ``p.adjust``.
+
+    With the p in ascending order: Holm (1979) is the running maximum of (m - i + 1) p_i from the smallest on, Benjamini
+    & Hochberg (1995) the running minimum of m p_i / i from the largest on; neither exceeds 1.
 
     A missing p stays missing and does not count as a test: a test that could not be made is no evidence either way.
     Raises :class:`AnalysisError` for a p outside 0 to 1 and for an unknown method.
@@ -25,17 +27,33 @@ def adjust(p: ArrayLike, method: Method = "holm") -> np.ndarray:
     >>> adjust([0.01, 0.04, float("nan")]).round(2).tolist()
     [0.02, 0.04, nan]
     """
-    if method not in _STATSMODELS_NAMES:
-        known = ", ".join(_STATSMODELS_NAMES)
-        raise AnalysisError(f"Unknown adjustment '{method}'; one of {known}.", Status.UNKNOWN_NAME)
+    if method not in METHODS:
+        raise AnalysisError(f"Unknown adjustment '{method}'; one of {', '.join(METHODS)}.", Status.UNKNOWN_NAME)
     values = numeric(p, "p")
     made = ~np.isnan(values)
     if ((values[made] < 0) | (values[made] > 1)).any():
         raise AnalysisError("A p value lies between 0 and 1.")
     adjusted = np.full(values.shape, np.nan)
-    if made.any():
-        adjusted[made] = multipletests(values[made], method=_STATSMODELS_NAMES[method])[1]
+    adjusted[made] = (_holm if method == "holm" else _benjamini_hochberg)(values[made])
     return adjusted
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    return _put_back(np.minimum(steps, 1.0), order)
+
+
+def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * len(p) / np.arange(1, len(p) + 1)
+    return _put_back(np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0), order)
+
+
+def _put_back(ordered: np.ndarray, order: np.ndarray) -> np.ndarray:
+    result = np.empty_like(ordered)
+    result[order] = ordered
+    return result
 
 
 def adjust_families(frame: pd.DataFrame, family: list[str], p: str = "p") -> pd.DataFrame:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from analysis.cross_products import CrossProducts
 from analysis.extraction import squared_multiple_correlations
 from analysis.one_factor import one_factor_communalities
+from analysis.resampling import Block, MapFunction
 from analysis.status import AnalysisError, Status
 
 KINDS = ("components", "smc", "minres")
@@ -56,14 +58,14 @@ def parallel_analysis(
     level: float = 0.95,
     seed: int = 0,
     rows: np.ndarray | None = None,
-    mapper: Callable[..., map] = map,
+    run: MapFunction = map,
 ) -> list[ParallelReference]:
     """References for normal data of ``n`` rows and ``n_items`` items, and for permuted ``rows`` (n, p) where given.
 
     Normal data are never made: their correlation matrix is drawn as a Wishart matrix by Bartlett's decomposition. Rows
     are permuted within each item, missing answers with them, and correlated pairwise. Percentiles are R's type 7.
 
-    Each block of 50 data sets has its own stream spawned from ``seed``, so that ``mapper``, a drop-in for :func:`map`
+    Each block of 50 data sets has its own stream spawned from ``seed``, so that ``run``, a drop-in for :func:`map`
     that may spread blocks over workers, changes nothing in the result.
 
     Raises :class:`AnalysisError` for fewer than 3 rows, 2 items or 2 replicates, or an unknown kind.
@@ -76,38 +78,23 @@ def parallel_analysis(
     for kind in kinds:
         if kind not in KINDS:
             raise AnalysisError(f"Unknown kind of eigenvalues {kind!r}; known are {', '.join(KINDS)}.")
-    sizes = [min(BLOCK, replicates - start) for start in range(0, replicates, BLOCK)]
     normal_seed, permuted_seed = np.random.SeedSequence(seed).spawn(2)
-    count = len(sizes)
-    found = [
-        _summaries(
-            "normal",
-            list(
-                mapper(
-                    _normal_block,
-                    normal_seed.spawn(count),
-                    sizes,
-                    [n] * count,
-                    [n_items] * count,
-                    [tuple(kinds)] * count,
-                )
-            ),
-            kinds,
-            level,
-            replicates,
-        )
-    ]
+    normal = partial(_normal_block, n=n, items=n_items, kinds=tuple(kinds))
+    found = [_summaries("normal", list(run(normal, _blocks(normal_seed, replicates))), kinds, level, replicates)]
     if rows is not None:
-        standard = _standardised(np.asarray(rows, dtype=float))
-        blocks = mapper(_permuted_block, permuted_seed.spawn(count), sizes, [standard] * count, [tuple(kinds)] * count)
-        found.append(_summaries("permuted", list(blocks), kinds, level, replicates))
+        permuted = partial(_permuted_block, standard=_standardised(np.asarray(rows, dtype=float)), kinds=tuple(kinds))
+        blocks = list(run(permuted, _blocks(permuted_seed, replicates)))
+        found.append(_summaries("permuted", blocks, kinds, level, replicates))
     return [reference for references in found for reference in references]
 
 
-def _normal_block(
-    seed: np.random.SeedSequence, size: int, n: int, items: int, kinds: tuple[str, ...]
-) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
+def _blocks(seed: np.random.SeedSequence, replicates: int) -> list[Block]:
+    sizes = [min(BLOCK, replicates - start) for start in range(0, replicates, BLOCK)]
+    return [Block(*one) for one in zip(range(len(sizes)), sizes, seed.spawn(len(sizes)), strict=True)]
+
+
+def _normal_block(block: Block, *, n: int, items: int, kinds: tuple[str, ...]) -> dict[str, np.ndarray]:
+    rng, size = np.random.default_rng(block.seed), block.size
     if n - 1 >= items:
         # Rows of the Cholesky factor of a Wishart matrix, each scaled to unit length, give the correlation matrix.
         factor = np.zeros((size, items, items))
@@ -124,11 +111,9 @@ def _normal_block(
     return {kind: reduced_eigenvalues(stack, kind) for kind in kinds}
 
 
-def _permuted_block(
-    seed: np.random.SeedSequence, size: int, standard: np.ndarray, kinds: tuple[str, ...]
-) -> dict[str, np.ndarray]:
+def _permuted_block(block: Block, *, standard: np.ndarray, kinds: tuple[str, ...]) -> dict[str, np.ndarray]:
     """``standard`` (p, n), items in rows, so that each is permuted in place."""
-    rng = np.random.default_rng(seed)
+    rng, size = np.random.default_rng(block.seed), block.size
     items, n = standard.shape
     complete = not np.any(np.isnan(standard))
     stack = np.empty((size, items, items))

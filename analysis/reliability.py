@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from analysis.extraction import extract
 from analysis.intervals import percentile_interval
 from analysis.observations import check_level
 from analysis.omega import omega_stack
-from analysis.resampling import ClusterSums, MissingRule, cluster_codes, replicate_blocks
+from analysis.resampling import (
+    ClusterSums,
+    MapFunction,
+    MissingRule,
+    cluster_codes,
+    replicate_blocks,
+    weights_together,
+)
 from analysis.status import AnalysisError, Status
 
 
@@ -239,9 +247,11 @@ def bootstrap_reliability(
     replicates: int = 1000,
     level: float = 0.95,
     missing: MissingRule = "pairwise",
+    run: MapFunction = map,
 ) -> ReliabilityIntervals:
     """Percentile intervals of alpha and omega when whole clusters (therapists) are drawn with replacement.
 
+    ``run`` is a ``map`` over parts of the replicates that may use many workers.
     Raises :class:`AnalysisError` for fewer than two items, an item without variance, or fewer than two clusters.
     """
     check_level(level)
@@ -255,8 +265,8 @@ def bootstrap_reliability(
     estimates = _reliabilities(sums, np.ones((1, n_clusters)))[0]
     if np.isnan(estimates[0]):
         raise AnalysisError("An item has no variance, or a pair was never answered together.", Status.CONSTANT)
-    parts = [_reliabilities(sums, block.weights(n_clusters)) for block in replicate_blocks(replicates, seed)]
-    drawn = np.concatenate(parts)
+    blocks = replicate_blocks(replicates, seed)
+    drawn = np.concatenate(list(run(partial(_reliabilities, sums), weights_together(blocks, n_clusters))))
     failed = int(np.isnan(drawn[:, 0]).sum())
     warnings = (f"{failed} of {replicates} resamples gave no alpha (an item without variance).",) if failed else ()
     return ReliabilityIntervals(estimates, drawn, level, n_clusters, seed, Status.OK.value, warnings)

@@ -65,6 +65,23 @@ def replicate_blocks(n_replicates: int, seed: int, block_size: int = BLOCK_SIZE)
     return tuple(Block(number, size, child) for number, (size, child) in enumerate(zip(sizes, seeds, strict=True)))
 
 
+def weights_together(blocks: Iterable[Block], n_clusters: int, at_once: int = 500) -> Iterator[np.ndarray]:
+    """The weights of ``blocks`` (b, n_clusters), consecutive blocks put together up to ``at_once`` replicates.
+
+    For small problems, where a call costs more than what it computes. The bytes held stay bounded however many clusters
+    there are, and what is put together does not depend on workers.
+    """
+    held: list[np.ndarray] = []
+    most = max(min(at_once, _CHUNK_CELLS // max(n_clusters, 1)), 1)
+    for block in blocks:
+        if held and sum(map(len, held)) + block.size > most:
+            yield np.concatenate(held)
+            held = []
+        held.append(block.weights(n_clusters))
+    if held:
+        yield np.concatenate(held)
+
+
 def cluster_codes(clusters: Sequence[Any] | np.ndarray | pd.Series | None, n_rows: int) -> tuple[np.ndarray, int]:
     """Whole numbers 0..n_clusters-1 per row (in order of the sorted labels) and the number of clusters.
 

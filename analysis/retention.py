@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis.parallel_analysis import KINDS, ParallelReference, parallel_analysis, reduced_eigenvalues
+from analysis.resampling import MapFunction
 from analysis.status import AnalysisError, Status, most_serious
 
 DEFAULT_RULE = "parallel_components_normal_percentile"
@@ -87,14 +88,14 @@ def retention(
     replicates: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-    mapper: Callable[..., map] = map,
+    run: MapFunction = map,
 ) -> Retention:
     """All retention rules for ``correlation`` (p, p) from ``n`` rows; what needs n is left out when it is None.
 
     Rules: ``kaiser`` (eigenvalues above 1); ``parallel_<kind>_<source>_<mean|percentile>`` for each of ``kinds`` (see
     :data:`analysis.parallel_analysis.KINDS`) and source ``normal``, and ``permuted`` where ``rows`` (n, p) are given;
     ``map_1976`` and ``map_2000`` (see :func:`minimum_average_partial`); ``empirical_kaiser`` (Braeken & van Assen
-    2017). With ``replicates`` 0 there is no parallel analysis.
+    2017). With ``replicates`` 0 there is no parallel analysis. ``run`` is a ``map`` that may use many workers.
 
     Raises :class:`AnalysisError` for a matrix that is not square or not finite, and fewer than 3 rows.
     """
@@ -127,7 +128,7 @@ def retention(
                 level=level,
                 seed=seed,
                 rows=rows,
-                mapper=mapper,
+                run=run,
             )
         )
         rules += _parallel_rules(matrix, references)

@@ -44,11 +44,11 @@ class Oblimin:
     gamma: float = 0.0
 
     def __call__(self, loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        squares = loadings**2
+        squares = loadings * loadings
         cross = squares.sum(axis=-1, keepdims=True) - squares
         if self.gamma:
             cross = cross - self.gamma * cross.mean(axis=-2, keepdims=True)
-        return np.sum(squares * cross, axis=(-2, -1)) / 4, loadings * cross
+        return np.einsum("bij,bij->b", squares, cross) / 4, loadings * cross
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _projected_gradient(
 ) -> np.ndarray:
     if inverse is not None:
         gradient = -_transposed(np.matmul(np.matmul(_transposed(loadings), slope), inverse))
-        return gradient - transform * np.sum(transform * gradient, axis=-2, keepdims=True)
+        return gradient - transform * np.einsum("bij,bij->bj", transform, gradient)[:, None, :]
     gradient = np.matmul(_transposed(unrotated), slope)
     inner = np.matmul(_transposed(transform), gradient)
     return gradient - np.matmul(transform, (inner + _transposed(inner)) / 2)
@@ -53,13 +53,18 @@ def _projected_gradient(
 def _retract(point: np.ndarray, oblique: bool) -> np.ndarray:
     """Back onto the manifold: unit columns when oblique, the nearest orthogonal matrix otherwise."""
     if oblique:
-        return point / np.sqrt(np.sum(point**2, axis=-2, keepdims=True))
+        return point / np.sqrt(np.einsum("bij,bij->bj", point, point))[:, None, :]
     left, _, right = np.linalg.svd(point)
     return np.matmul(left, right)
 
 
+def _inner(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """(B,) sums of the products of all cells; one pass without a copy, which is half the cost of a small rotation."""
+    return np.einsum("bij,bij->b", left, right)
+
+
 def _norm(stack: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.sum(stack**2, axis=(-2, -1)))
+    return np.sqrt(_inner(stack, stack))
 
 
 def gradient_projection(
@@ -100,6 +105,7 @@ def gradient_projection(
         slack = 1e-13 * np.maximum(1.0, np.abs(f[at]))
         good = trial_f <= reference[at] - 1e-4 * step * norm[at] ** 2 + slack
         iterations[at] += 1
+        taken: slice | np.ndarray = at
         if not np.all(good):
             length[active[~good]] *= 0.3
             if not np.any(good):
@@ -107,7 +113,7 @@ def gradient_projection(
                 continue
             trial, base, found, slope, trial_f = trial[good], base[good], found[good], slope[good], trial_f[good]
             trial_inverse = None if trial_inverse is None else trial_inverse[good]
-        taken = active[good]
+            taken = active[good]
         updated = _projected_gradient(base, trial, trial_inverse, found, slope)
         moved, turned = trial - transform[taken], updated - projected[taken]
         length[taken] = _barzilai_borwein(moved, turned, length[taken], iterations[taken])
@@ -122,9 +128,9 @@ def gradient_projection(
 
 def _barzilai_borwein(moved: np.ndarray, turned: np.ndarray, length: np.ndarray, iterations: np.ndarray) -> np.ndarray:
     """The two Barzilai-Borwein step lengths in turn; where the curvature is negative the last one is doubled."""
-    curvature = np.sum(moved * turned, axis=(-2, -1))
+    curvature = _inner(moved, turned)
     tiny = 1e-300
-    long = np.sum(moved**2, axis=(-2, -1)) / np.maximum(curvature, tiny)
-    short = curvature / np.maximum(np.sum(turned**2, axis=(-2, -1)), tiny)
+    long = _inner(moved, moved) / np.maximum(curvature, tiny)
+    short = curvature / np.maximum(_inner(turned, turned), tiny)
     chosen = np.where(iterations % 2 == 0, long, short)
-    return np.clip(np.where(curvature > 0, chosen, 2 * length), 1e-10, 1e6)
+    return np.minimum(np.maximum(np.where(curvature > 0, chosen, 2 * length), 1e-10), 1e6)

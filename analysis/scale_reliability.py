@@ -13,7 +13,7 @@ from analysis.answers import item_values
 from analysis.components import find_components
 from analysis.omega import omega
 from analysis.reliability import Alpha, bootstrap_reliability, item_statistics
-from analysis.resampling import ClusterSums, MissingRule, cluster_codes
+from analysis.resampling import ClusterSums, MapFunction, MissingRule, cluster_codes
 from analysis.salience import unit_members
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Attempt, Status, attempt, most_serious
@@ -79,6 +79,7 @@ def scale_reliability(
     level: float = 0.95,
     replicates: int = 0,
     seed: int = 0,
+    run: MapFunction = map,
 ) -> ScaleReliability:
     """Alpha and omega of each of ``sets`` (item: key 1 or -1, a key of -1 turns the item round).
 
@@ -86,6 +87,7 @@ def scale_reliability(
     intervals from a bootstrap of whole ``clusters`` instead. Omega is that of one minres factor; hierarchical omega is
     by Schmid-Leiman with three oblimin group factors (psych's default), for six items or more.
 
+    ``run`` is a ``map`` that may spread the bootstrap over workers.
     Nothing is raised for a set that cannot be judged: its rows have status and reason.
     """
     measures, items = [], []
@@ -94,7 +96,7 @@ def scale_reliability(
     children = np.random.SeedSequence(seed).spawn(len(sets))
     for (name, keys), child in zip(sets.items(), children, strict=True):
         own_seed = int(child.generate_state(1)[0])
-        rows, described, reasons = _one_set(data, keys, clusters, missing, level, replicates, own_seed)
+        rows, described, reasons = _one_set(data, keys, clusters, missing, level, replicates, own_seed, run)
         measures.append(rows.assign(name=name))
         items.append(described.assign(name=name))
         statuses.extend(rows["status"])
@@ -124,6 +126,7 @@ def _one_set(
     level: float,
     replicates: int,
     seed: int,
+    run: MapFunction,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     names = list(keys)
     oriented = attempt(_oriented, data, keys)
@@ -140,7 +143,7 @@ def _one_set(
     table = pd.concat([table, _omegas(frame[kept], alpha, missing)], ignore_index=True)
     table["n_clusters"] = cluster_codes(clusters, len(frame))[1]
     if replicates:
-        table = _with_bootstrap(table, frame[kept], clusters, missing, level, replicates, seed)
+        table = _with_bootstrap(table, frame[kept], clusters, missing, level, replicates, seed, run)
     described["key"] = [keys[item] for item in described["item"]]
     reasons = [reason for reason in dict.fromkeys(table["reason"]) if reason]
     return table, described, reasons
@@ -210,6 +213,7 @@ def _with_bootstrap(
     level: float,
     replicates: int,
     seed: int,
+    run: MapFunction,
 ) -> pd.DataFrame:
     drawn = attempt(
         bootstrap_reliability,
@@ -220,6 +224,7 @@ def _with_bootstrap(
         replicates=replicates,
         level=level,
         missing=missing,
+        run=run,
     )
     if drawn.value is None:
         return table.assign(reason=[f"{old} {drawn.reason}".strip() for old in table["reason"]])

@@ -16,6 +16,7 @@ from analysis.component_tables import why
 from analysis.congruence import Sample, bootstrap_congruence, congruence, mark
 from analysis.emphasis import emphasis
 from analysis.outcome_study import adjusted, correlation_intervals
+from analysis.resampling import MapFunction
 from analysis.status import AnalysisError, Status, most_serious
 from analysis.study_rows import StudyResult, count_people
 
@@ -204,6 +205,8 @@ def study_congruence(
     other_analysis_id: str,
     settings: ComponentSettings,
     seed: int,
+    *,
+    run: MapFunction = map,
 ) -> StudyResult:
     """Rows of ``congruence``: every pair of components as they are, and the matched pairs after rotation to a target.
 
@@ -222,6 +225,7 @@ def study_congruence(
             replicates=settings.bootstrap,
             level=settings.level,
             missing=missing,
+            run=run,
         )
         matched, status, warnings = drawn.to_frame(), drawn.status, drawn.warnings
     elif settings.bootstrap > 1:
@@ -258,7 +262,13 @@ def study_congruence(
 
 
 def study_emphasis(
-    client: FoundComponents, therapist: FoundComponents, facts: ItemFacts, settings: ComponentSettings, seed: int
+    client: FoundComponents,
+    therapist: FoundComponents,
+    facts: ItemFacts,
+    settings: ComponentSettings,
+    seed: int,
+    *,
+    run: MapFunction = map,
 ) -> StudyResult:
     """Rows of ``emphasis`` by theme, on the items both rated.
 
@@ -275,6 +285,7 @@ def study_emphasis(
         replicates=max(replicates, 1),
         level=settings.level,
         missing=missing or "pairwise",
+        run=run,
     )
     drawn = found.to_frame()
     frame = pd.DataFrame(

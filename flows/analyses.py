@@ -13,6 +13,7 @@ from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import read_catalogue
 from flows.analysing.study_analyses import StudyAnalyses
 from flows.analysing.tables import ResultTables
+from flows.analysing.workers import with_workers
 from flows.database import attach, connect
 from flows.publish import Resources
 from flows.study import Study
@@ -37,5 +38,10 @@ def run(
         catalogue = read_catalogue(con, names)
         tables = ResultTables(con)
         registrar = Registrar(tables, code_version=code_version, unverified=catalogue.unverified, progress=progress)
-        StudyAnalyses(con, catalogue, study.settings.analyses, registrar).run()
+        asked = study.settings.analyses
+        with_workers(
+            lambda run: StudyAnalyses(con, catalogue, asked, registrar, run=run).run(),
+            workers=asked.workers,
+            scheduler=asked.scheduler,
+        )
     return tuple(registrar.findings)

@@ -115,6 +115,17 @@ class AnalysisSettings(Settings):
     bootstrap: int = Field(default=1000, ge=0, le=100_000, description="Bootstrap samples; 0 for none")
     seed: int = Field(default=1, ge=0, description="Seed of everything random")
     min_rows: int = Field(default=50, ge=3, description="An analysis with fewer rows says so and does not run")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes that share bootstrap and parallel analysis; the numbers are the same",
+    )
+    scheduler: str | None = Field(
+        default=None,
+        pattern=r"^(local|(tcp|tls|ucx|ws|wss)://\S+)$",
+        description="Runs these loops on Dask: local, or the address of a scheduler such as tcp://host:8786",
+    )
 
     @model_validator(mode="after")
     def _once_each(self) -> AnalysisSettings:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +152,19 @@ def land(refresh: Refresh) -> Refresh:
         study = load_study(refresh.paths.folder, strict=False)
         # Before anything is landed: a threshold nobody knows is found in a second, or after the whole build.
         judgement.checks_of(study.settings.thresholds)
-        found = landed.land_study(
-            study, refresh_id=refresh.refresh_id, started_at=refresh.started_at, full=refresh.full
-        )
+        settings = study.settings
+        with dbt.dismissed_on_error(refresh.paths):
+            found = landed.land_study(
+                study,
+                refresh_id=refresh.refresh_id,
+                started_at=refresh.started_at,
+                full=refresh.full,
+                load_build=partial(
+                    dbt.load_ahead, refresh.paths, memory_limit=settings.memory_limit, threads=settings.threads
+                ),
+            )
+        if found.scope.kind == "nothing_new":
+            dbt.dismiss(refresh.paths)
         say("land", f"{len(found.new_deliveries)} new deliveries; {_scope_in_words(found.scope)}")
     return replace(
         refresh,

@@ -11,6 +11,7 @@ from analysis.component_study import ComponentSettings, FoundComponents, study_c
 from analysis.component_tables import reliability_table
 from analysis.correspondence_study import study_correspondence
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
+from analysis.resampling import MapFunction
 from analysis.scale_reliability import scale_reliability
 from analysis.status import AnalysisError, Status
 from analysis.study_rows import Rows, StudyResult, count_people, require_rows
@@ -40,9 +41,16 @@ class StudyAnalyses:
     """The analyses of one build; :meth:`run` carries out all of them."""
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, catalogue: Catalogue, settings: AnalysisSettings, registrar: Registrar
+        self,
+        con: duckdb.DuckDBPyConnection,
+        catalogue: Catalogue,
+        settings: AnalysisSettings,
+        registrar: Registrar,
+        *,
+        run: MapFunction = map,
     ) -> None:
         self._con = con
+        self._run = run
         self._catalogue = catalogue
         self._facts = catalogue.item_facts()
         self._settings = settings
@@ -87,7 +95,7 @@ class StudyAnalyses:
 
         def study(rows: Rows) -> StudyResult:
             settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
-            result, found = study_components(rows, settings, self._facts, analysis.seed)
+            result, found = study_components(rows, settings, self._facts, analysis.seed, run=self._run)
             if found is not None:
                 self._found[each.rater] = found
             return replace(result, warnings=(*result.warnings, *dropped))
@@ -126,6 +134,7 @@ class StudyAnalyses:
                 level=CONFIDENCE,
                 replicates=settings.bootstrap,
                 seed=analysis.seed,
+                run=self._run,
             )
             frame = reliability_table(found, "scale", rows)
             facts = {"n_items": len(each.items), "n_bootstrap": settings.bootstrap}
@@ -138,7 +147,7 @@ class StudyAnalyses:
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
             settings, dropped = _affordable(analysis.component_settings(), len(both[0].rows.answers))
-            result = study_congruence(*both, analysis.based_on[1], settings, analysis.seed)
+            result = study_congruence(*both, analysis.based_on[1], settings, analysis.seed, run=self._run)
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
@@ -148,7 +157,7 @@ class StudyAnalyses:
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
             settings, dropped = _affordable(analysis.component_settings(), len(both[0].rows.answers))
-            result = study_emphasis(*both, self._facts, settings, analysis.seed)
+            result = study_emphasis(*both, self._facts, settings, analysis.seed, run=self._run)
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, lambda: self._both(analysis), study)

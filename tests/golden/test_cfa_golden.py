@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 
 from analysis.cfa import Cfa, cfa
+from analysis.correlation import correlate
+from analysis.missing import ml_moments
 
 HOLZINGER = {f"x{i}": name for i, name in enumerate(["visual"] * 3 + ["textual"] * 3 + ["speed"] * 3, start=1)}
 BFI = {f"{scale}{number}": scale for scale in "ACENO" for number in range(1, 6)}
 CASES = {
     "HS_ML": ("holzinger1939", HOLZINGER),
     "HS_1factor_ML": ("holzinger1939", dict.fromkeys(HOLZINGER, "g")),
+    "HS_listwise_missing": ("holzinger1939_missing", HOLZINGER),
     "bfi_ML": ("bfi_complete", BFI),
 }
 INDICES = {
@@ -27,7 +30,7 @@ INDICES = {
 
 def _fit(case: str) -> tuple[Cfa, dict]:
     name, scales = CASES[case]
-    data = golden.data(name)[list(scales)]
+    data = golden.data(name)[list(scales)].dropna()
     return cfa(data.cov().to_numpy(), len(data), list(scales), scales), golden.load("11_cfa")[case]
 
 
@@ -76,3 +79,69 @@ def test_variances_and_covariances_equal_lavaan(case: str) -> None:
 def test_our_optimum_is_no_worse_than_lavaans(case: str) -> None:
     found, reference = _fit(case)
     assert found.fit.chi2 <= reference["fit_measures"]["chisq"] + 1e-8
+
+
+def test_implied_covariances_residuals_and_explained_variance_equal_lavaan() -> None:
+    found, reference = _fit("HS_ML")
+    data = golden.data("holzinger1939")[list(HOLZINGER)]
+    sample = data.cov().to_numpy() * (len(data) - 1) / len(data)
+    np.testing.assert_allclose(sample, golden.matrix(reference["sample_cov"]), atol=1e-10)
+    np.testing.assert_allclose(found.implied, golden.matrix(reference["implied_cov"]), atol=1e-4)
+    np.testing.assert_allclose(found.standardised**2, golden.vector(reference["r2"]), atol=1e-4)
+
+    def correlation(covariance: np.ndarray) -> np.ndarray:
+        return covariance / np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+
+    residual = correlation(sample) - correlation(found.implied)
+    np.testing.assert_allclose(residual, golden.matrix(reference["resid_cor"]), atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["HS_ML_stdlv", "HS_ML_meanstructure"])
+def test_other_ways_to_write_the_model_have_the_same_chi_square_and_standardised_loadings(case: str) -> None:
+    """lavaan's std.lv and meanstructure change what is fixed, not what fits; SRMR with means divides by more cells."""
+    found, _ = _fit("HS_ML")
+    other = golden.load("11_cfa")[case]
+    assert found.fit.chi2 == pytest.approx(other["fit_measures"]["chisq"], abs=1e-6)
+    assert found.fit.rmsea == pytest.approx(other["fit_measures"]["rmsea"], abs=1e-6)
+    standardised = _estimates(other["standardized"], "=~")
+    np.testing.assert_allclose(found.standardised, standardised["est.std"], atol=1e-4)
+    np.testing.assert_allclose(found.standardised_se, standardised["se"], atol=1e-4)
+    if case == "HS_ML_stdlv":
+        free = _estimates(other["parameter_estimates"], "=~")
+        deviation = np.sqrt(np.diag(found.covariance))[found.factor_of]
+        np.testing.assert_allclose(found.loading * deviation, free["est"], atol=1e-4)
+
+
+def test_likelihood_ratio_of_three_factors_against_one_equals_lavaan() -> None:
+    three, one = _fit("HS_ML")[0].fit, _fit("HS_1factor_ML")[0].fit
+    reference = golden.load("11_cfa")["HS_LRT_3_vs_1"]
+    np.testing.assert_allclose([three.chi2, one.chi2], golden.vector(reference["Chisq"]), atol=1e-6)
+    np.testing.assert_allclose([three.aic, one.aic], golden.vector(reference["AIC"]), atol=1e-6)
+    np.testing.assert_allclose([three.bic, one.bic], golden.vector(reference["BIC"]), atol=1e-6)
+    assert one.chi2 - three.chi2 == pytest.approx(golden.number(reference["Chisq diff"][1]), abs=1e-6)
+    assert one.df - three.df == reference["Df diff"][1]
+
+
+def test_wishart_likelihood_differs_by_definition() -> None:
+    """We have lavaan's default, divisor n; its ``likelihood = "wishart"`` has n - 1, and chi-square with it."""
+    found, _ = _fit("HS_ML")
+    theirs = golden.load("11_cfa")["HS_wishart"]["fit_measures"]["chisq"]
+    assert found.fit.chi2 == pytest.approx(85.305522, abs=1e-6)
+    assert theirs == pytest.approx(85.022, abs=1e-3)
+    assert found.fit.chi2 * 300 / 301 == pytest.approx(theirs, abs=1e-4)
+
+
+def test_polychoric_input_of_wlsmv_equals_ours() -> None:
+    """We fit by ML only; the polychoric matrix and thresholds that lavaan's WLSMV starts from are ours."""
+    reference = golden.load("11_cfa")["bfi_WLSMV"]
+    ours = correlate(golden.data("bfi_complete")[list(BFI)], method="polychoric")
+    np.testing.assert_allclose(ours.matrix, golden.matrix(reference["polychoric"]), atol=1e-5)
+    thresholds = np.concatenate([ours.thresholds[item] for item in ours.items])
+    np.testing.assert_allclose(thresholds, golden.vector(reference["thresholds"]), atol=1e-8)
+
+
+def test_saturated_moments_of_fiml_equal_em() -> None:
+    reference = golden.load("11_cfa")["HS_FIML"]["saturated_moments"]
+    ours = ml_moments(golden.data("holzinger1939_missing")[list(HOLZINGER)].to_numpy(dtype=float))
+    covariance = next(value for value in reference.values() if isinstance(value, dict) and "data" in value)
+    np.testing.assert_allclose(ours.covariance, golden.matrix(covariance), atol=1e-5)

@@ -11,9 +11,11 @@ from analysis.solution import Solution
 
 SETS = {
     "bfi_complete": ("bfi_complete_pearson_cor", 2436, 5),
+    "bfi_pairwise": ("bfi_pairwise_pearson_cor", 2800, 5),
     "bfi_polychoric": ("bfi_complete_polychoric_cor", 2436, 5),
     "harman74": ("harman74_cor", 145, 4),
     "holzinger9": ("holzinger9_cor", 301, 3),
+    "sim55": ("sim55_cor", 1000, 6),
     "thurstone": ("thurstone_cor", 213, 3),
 }
 TIGHT_EXTRACTION = {"uls": "minres", "ml": "ml"}

@@ -33,6 +33,12 @@ def test_polychoric_agrees_with_lavaan_and_psych(name):
     np.testing.assert_allclose(thresholds, golden.vector(reference[key]["thresholds"]), atol=1e-10)
     # psych's optimize() leaves 3e-5; with global thresholds its correction does nothing.
     np.testing.assert_allclose(ours.matrix, golden.matrix(reference["psych_correct05"]["rho"]), atol=1e-4)
+    if "psych_correct0" in reference:
+        np.testing.assert_allclose(ours.matrix, golden.matrix(reference["psych_correct0"]["rho"]), atol=1e-4)
+    tau = golden.matrix(reference["psych_correct05"]["tau"]).to_numpy()
+    np.testing.assert_allclose(np.stack([ours.thresholds[item] for item in ours.items]), tau, atol=1e-10)
+    if "min_eigen_lavaan" in reference:
+        assert np.linalg.eigvalsh(ours.matrix)[0] == pytest.approx(reference["min_eigen_lavaan"], abs=1e-5)
 
 
 def test_thresholds_of_each_pair_are_those_of_psych_with_global_false():
@@ -62,6 +68,9 @@ def test_tetrachoric():
     rows = np.stack([data["N1"] > 3, data["N2"] > 3, data["E1"] > 2], axis=1).astype(float)
     ours = polychoric(PairCounts.from_rows(rows, ("x", "y", "z")))
     np.testing.assert_allclose(ours.matrix, golden.matrix(reference["rho"]), atol=1e-4)
+    # No cell is empty here, so psych's half counts change nothing.
+    np.testing.assert_allclose(ours.matrix, golden.matrix(reference["rho_correct05"]), atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(list(ours.thresholds.values())), reference["tau"], atol=1e-10)
 
 
 def test_pairwise_pearson():

@@ -104,3 +104,4 @@ def test_eigenvalues_and_percentiles_of_fixed_data():
         values = reduced_eigenvalues(stack, kind)
         np.testing.assert_allclose(values, golden.matrix(reference[f"{prefix}_eigen"]), atol=1e-8)
         np.testing.assert_allclose(np.quantile(values, 0.95, axis=0), reference[f"{prefix}_q95_type7"], atol=1e-8)
+        np.testing.assert_allclose(values.mean(axis=0), reference[f"{prefix}_mean"], atol=1e-8)

@@ -4,6 +4,7 @@ import golden
 import numpy as np
 import pytest
 
+from analysis.alignment import tucker_congruence
 from analysis.rotation import RotationSettings, procrustes_orthogonal, rotate
 
 REFERENCE = "07_target_procrustes"
@@ -23,6 +24,9 @@ def test_orthogonal_procrustes(loadings):
     rotation = procrustes_orthogonal(loadings, target("full"))
     np.testing.assert_allclose(rotation, golden.matrix(reference["rotation"]), atol=1e-12)
     np.testing.assert_allclose(loadings @ rotation, golden.matrix(reference["loadings"]), atol=1e-12)
+    assert np.sqrt(np.mean((loadings @ rotation - target("full")) ** 2)) == pytest.approx(reference["rmsd"], abs=1e-12)
+    congruence = tucker_congruence(loadings @ rotation, target("full"))
+    np.testing.assert_allclose(congruence, golden.matrix(reference["congruence"]), atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", ["full", "partial"])

@@ -54,7 +54,7 @@ def test_noise_has_no_component_more_often_than_not():
 def test_seed_decides_and_workers_do_not():
     first = parallel_analysis(120, 8, kinds=KINDS, replicates=130, seed=5, rows=SAMPLE[:120, :8])
     with ThreadPoolExecutor(3) as pool:
-        second = parallel_analysis(120, 8, kinds=KINDS, replicates=130, seed=5, rows=SAMPLE[:120, :8], mapper=pool.map)
+        second = parallel_analysis(120, 8, kinds=KINDS, replicates=130, seed=5, rows=SAMPLE[:120, :8], run=pool.map)
     other = parallel_analysis(120, 8, kinds=KINDS, replicates=130, seed=6, rows=SAMPLE[:120, :8])
     for one, two, three in zip(first, second, other, strict=True):
         assert one.mean.tobytes() == two.mean.tobytes()

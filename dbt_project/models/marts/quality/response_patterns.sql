@@ -22,7 +22,7 @@ with answers as (
     inner join {{ ref("int_quality_items") }} as items on responses.item_id = items.item_id
     where
         responses.value is not null
-        and responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+        and responses.site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 sums as (

@@ -1,0 +1,65 @@
+"""The loops of the analyses as tasks on Prefect's Dask task runner. Needs the extra ``dask`` (prefect-dask).
+
+Import this after :func:`flows.environment.prepare_prefect`: Prefect reads its settings when it is imported. Workers
+import this project and need its packages in the same versions, and Prefect's tasks report to the server that
+``PREFECT_API_URL`` names, which workers of other machines must reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import cloudpickle
+from distributed import Client
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect_dask import DaskTaskRunner
+
+from analysis.resampling import MapFunction
+from flows import environment
+from flows.analysing.workers import LOCAL, parts_of, run_part
+
+T = TypeVar("T")
+
+# One thread per process: numpy holds the lock of Python between its calls, and BLAS has one thread as everywhere.
+_CLUSTER = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "env": environment.ONE_BLAS_THREAD}
+
+
+@task(name="loop", retries=2, cache_policy=NO_CACHE, persist_result=False)
+def _loop(packed: bytes) -> bytes:
+    """One part of a loop. Packed, because Prefect walks through what a task is given, array by array."""
+    function, items = cloudpickle.loads(packed)
+    return cloudpickle.dumps(run_part(function, items))
+
+
+def run_on_dask(body: Callable[[MapFunction], T], *, workers: int, scheduler: str) -> T:
+    """See :func:`flows.analysing.workers.with_workers`. Dask gives the parts of a worker that died to another one."""
+    runner = (
+        DaskTaskRunner(cluster_kwargs={**_CLUSTER, "n_workers": workers})
+        if scheduler == LOCAL
+        else DaskTaskRunner(address=scheduler)
+    )
+    count = workers if scheduler == LOCAL else max(workers, _workers_of(scheduler))
+
+    def run(function: Callable[[Any], Any], items: Iterable[Any], /) -> list[Any]:
+        parts = parts_of(items, count)
+        if len(parts) < 2:
+            return [value for part in parts for value in run_part(function, part)]
+        waiting = [_loop.submit(cloudpickle.dumps((function, part))) for part in parts]
+        return [value for one in waiting for value in cloudpickle.loads(one.result())]
+
+    # The body's value is an object of this process: it leaves by this list, not by Prefect's result storage.
+    given: list[T] = []
+
+    @flow(name="alliance-analyses", task_runner=runner, persist_result=False)
+    def analyses() -> None:
+        given.append(body(run))
+
+    analyses()
+    return given[0]
+
+
+def _workers_of(address: str) -> int:
+    with Client(address, timeout="10s") as client:
+        return len(client.scheduler_info()["workers"])
