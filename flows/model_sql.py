@@ -61,7 +61,7 @@ class Models:
             "run_query": self._run_query,
             "execute": True,
             **{name: self._macro(name, text) for name, text in self._macros.items()},
-            # The enumerated types lie in the file that a refresh fills, and there is none here: text does as well.
+            # The lists of names are types of the warehouse; here they are text.
             "category": lambda name: "varchar",
         }
         con.execute("create schema if not exists model")
