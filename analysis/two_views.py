@@ -251,6 +251,7 @@ def study_congruence(
     )
     frame = frame.assign(
         other_analysis_id=other_analysis_id,
+        site_id="",
         comparison="raters",
         # A column's sign is arbitrary, so what counts is the size.
         mark=[mark(abs(value)) for value in frame["congruence"]],

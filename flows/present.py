@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,12 @@ def spinner(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with _err.status("begins") as status:
         yield lambda sentence: status.update(escape(sentence))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines as they are, in columns of their own making."""
+    for line in lines:
+        _out.print(line, markup=False)
 
 
 def show_rows(columns: list[str], rows: list[tuple[Any, ...]]) -> None:

@@ -14,6 +14,7 @@ _WHAT = {
     "correspondence": "Match of components with declared scales",
     "reliability": "Reliability of scales",
     "congruence": "Likeness of client and therapist components",
+    "site_congruence": "Likeness of each site's components to the others'",
     "emphasis": "Themes stressed by client and therapist",
     "outcome": "Outcome on components",
     "outcome_scales": "Outcome on scale scores",
@@ -66,6 +67,15 @@ def _congruence(result: StudyResult) -> str:
     return f"congruence of {len(pairs)} matched pairs {pairs.min():.2f} to {pairs.max():.2f}"
 
 
+def _site_congruence(result: StudyResult) -> str:
+    table = result.frames["congruence"]
+    pairs = table[table["is_matched"].astype(bool) & (table["alignment"] == "target")]["congruence"].abs()
+    if pairs.isna().all():
+        return "no site has enough rows of its own"
+    n_sites, every = table.loc[table["component"] > 0, "site_id"].nunique(), table["site_id"].nunique()
+    return f"{n_sites} of {every} sites compared, congruence {pairs.min():.2f} to {pairs.max():.2f}"
+
+
 def _emphasis(result: StudyResult) -> str:
     table = result.frames["emphasis"]
     if table["p"].isna().all():
@@ -107,6 +117,7 @@ _HEADLINES: dict[str, Callable[[StudyResult], str]] = {
     "correspondence": _correspondence,
     "reliability": _reliability,
     "congruence": _congruence,
+    "site_congruence": _site_congruence,
     "emphasis": _emphasis,
     "outcome": _outcome,
     "outcome_scales": _outcome,

@@ -20,7 +20,7 @@ _CELL = {
     "mean": "avg(answer.keyed_value order by answer.form_id) filter (where answer.item_id = {item})",
 }
 
-_FORMS = """
+FORMS = """
 with declared as (select count(*) > 0 as has_sessions from alliance.core.sessions),
 rated as (
     select
@@ -59,7 +59,7 @@ taken as (
 """
 
 _ROWS = (
-    _FORMS
+    FORMS
     + """
 select
     taken.unit_id,
@@ -159,11 +159,19 @@ from taken group by dyad_id order by dyad_id
 """
 
 
-def _session(session_rule: str) -> dict[str, object]:
+def session_parameters(session_rule: str) -> dict[str, object]:
+    """What the queries here take as $is_mean and $session."""
     is_mean = session_rule == "mean"
     # A session may itself be called "last"; it then is the last one in the study's order or the rule speaks of it.
     named = None if session_rule in ("mean", "last") else session_rule
     return {"is_mean": is_mean, "session": named}
+
+
+def cells_of(items: tuple[str, ...], session_rule: str) -> str:
+    """One column per item: its answer, or the mean of a dyad's answers to it."""
+    template = _CELL["mean" if session_rule == "mean" else "one"]
+    # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
+    return ",\n    ".join(f'{template.format(item=_quoted(item))} as "{item}"' for item in items)
 
 
 def read_rows(
@@ -175,11 +183,9 @@ def read_rows(
     session_rule: str,
 ) -> Rows:
     """Keyed answers of ``rater`` to ``items``, one row per dyad, ordered by the dyad's id."""
-    template = _CELL["mean" if session_rule == "mean" else "one"]
-    # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
-    cells = ",\n    ".join(f'{template.format(item=_quoted(item))} as "{item}"' for item in items)
-    settings = {"rater": rater, "instruments": list(instruments), "items": list(items), **_session(session_rule)}
-    found = text_frame(con.execute(_ROWS.format(cells=cells), settings))
+    settings = {"rater": rater, "instruments": list(instruments), "items": list(items)}
+    query = _ROWS.format(cells=cells_of(items, session_rule))
+    found = text_frame(con.execute(query, settings | session_parameters(session_rule)))
     return Rows(found[list(items)].astype(float), found[list(KEYS)])
 
 
@@ -202,7 +208,8 @@ def read_scores(con: duckdb.DuckDBPyConnection, *, rater: str, scales: tuple[str
     if not cells:
         return Rows(pd.DataFrame(), pd.DataFrame(columns=list(KEYS)))
     query = _SCORES.format(cells=",\n    ".join(cells))
-    found = text_frame(con.execute(query, {"rater": rater, "scales": list(scales), **_session(session_rule)}))
+    settings = {"rater": rater, "scales": list(scales), **session_parameters(session_rule)}
+    found = text_frame(con.execute(query, settings))
     return Rows(found[list(scales)].astype(float), found[list(KEYS)])
 
 
@@ -220,7 +227,7 @@ def read_pairs(
         for scale in scales
         for rater in ("client", "therapist")
     ]
-    found = text_frame(con.execute(_PAIRS.format(cells=",\n    ".join(cells)), _session(session_rule)))
+    found = text_frame(con.execute(_PAIRS.format(cells=",\n    ".join(cells)), session_parameters(session_rule)))
     client, therapist = (
         found[[f"{rater}:{scale}" for scale in scales]].set_axis(list(scales), axis=1).astype(float)
         for rater in ("client", "therapist")

@@ -11,25 +11,27 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from flows.contracts import Contract
 from flows.database import identifier
 
 _TYPES = {"VARCHAR": "string", "DOUBLE": "Float64", "BIGINT": "Int64", "INTEGER": "Int32", "BOOLEAN": "boolean"}
 
 
 class ResultTables:
-    """The tables of ``alliance.results``, emptied when this is made.
+    """The tables of ``results`` in an attached database, emptied when this is made.
 
     Rows go to the file analysis by analysis, so that no more than one analysis is held in memory; each insert is a
     transaction of its own, so that one that fails leaves the others.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, database: str = "alliance") -> None:
         self._con = con
-        self._columns = _columns(con)
-        self._keys = {table: _key(con, table) for table in self._columns}
+        self._schema = f"{identifier(database)}.results"
+        self._columns = _columns(con, database)
+        self._keys = {table: _key(con, database, table) for table in self._columns}
         self.written: Counter[str] = Counter()
         for table in self._columns:
-            con.execute(f"delete from alliance.results.{identifier(table)}")
+            con.execute(f"delete from {self._schema}.{identifier(table)}")
 
     def add(self, table: str, frame: pd.DataFrame, known: Mapping[str, Any]) -> None:
         """Write ``frame`` to ``table``; ``known`` gives the value, the same in all rows, of columns it lacks.
@@ -49,7 +51,7 @@ class ResultTables:
         self._con.register("incoming", incoming)
         try:
             self._con.execute(
-                f"insert into alliance.results.{identifier(table)} by name "
+                f"insert into {self._schema}.{identifier(table)} by name "
                 f"select {named} from incoming order by {order or 'all'}"
             )
         finally:
@@ -63,13 +65,23 @@ class ResultTables:
     def discard(self, analysis_id: str) -> None:
         """Take the rows of an analysis that failed half-way out of every table."""
         for table in self._columns:
-            self._con.execute(f"delete from alliance.results.{identifier(table)} where analysis_id = ?", [analysis_id])
+            self._con.execute(f"delete from {self._schema}.{identifier(table)} where analysis_id = ?", [analysis_id])
 
 
-def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+def empty_results(con: duckdb.DuckDBPyConnection, contracts: Mapping[str, Contract], database: str) -> None:
+    """Make the tables of ``results`` in an attached database that has none of them yet."""
+    con.execute(f"create schema {identifier(database)}.results")
+    for table, contract in contracts.items():
+        typed = ", ".join(f"{identifier(name)} {data_type}" for name, data_type in contract.columns.items())
+        key = ", ".join(identifier(name) for name in contract.key)
+        con.execute(f"create table {identifier(database)}.results.{identifier(table)} ({typed}, primary key ({key}))")
+
+
+def _columns(con: duckdb.DuckDBPyConnection, database: str) -> dict[str, dict[str, str]]:
     found = con.execute(
         "select table_name, column_name, data_type from duckdb_columns() "
-        "where database_name = 'alliance' and schema_name = 'results' order by table_name, column_index"
+        "where database_name = ? and schema_name = 'results' order by table_name, column_index",
+        [database],
     ).fetchall()
     tables: dict[str, dict[str, str]] = defaultdict(dict)
     for table, column, data_type in found:
@@ -77,11 +89,11 @@ def _columns(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
     return dict(tables)
 
 
-def _key(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+def _key(con: duckdb.DuckDBPyConnection, database: str, table: str) -> list[str]:
     found = con.execute(
-        "select constraint_column_names from duckdb_constraints() where database_name = 'alliance' "
+        "select constraint_column_names from duckdb_constraints() where database_name = ? "
         "and schema_name = 'results' and table_name = ? and constraint_type = 'PRIMARY KEY'",
-        [table],
+        [database, table],
     ).fetchone()
     return list(found[0]) if found else []
 

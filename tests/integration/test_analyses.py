@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from flows import analyses
-from flows.analysing import study_analyses
+from flows.analysing import row_stream, study_analyses
 from flows.database import attach, connect
 from flows.publish import Resources
 from tests.integration.small_build import SmallStudy, loaded_study, make_build, results
@@ -42,7 +42,8 @@ def found(build: Path) -> dict[str, pd.DataFrame]:
 def test_every_analysis_asked_for_is_in_the_registry(found: dict[str, pd.DataFrame]) -> None:
     registry = found["analyses"].set_index("analysis_id")
     sets = ("wai_s", "haq_i", "joint")
-    wanted = {f"{kind}_{name}_{rater}" for kind in ("components", "correspondence") for name in sets
+    wanted = {f"{kind}_{name}_{rater}" for kind in ("components", "correspondence", "site_congruence")
+              for name in sets
               for rater in ("client", "therapist")}  # fmt: skip
     wanted |= {f"{kind}_{name}" for kind in ("congruence", "emphasis") for name in sets}
     wanted |= {f"reliability_{name}_{rater}" for name in sets[:2] for rater in ("client", "therapist")}
@@ -50,7 +51,8 @@ def test_every_analysis_asked_for_is_in_the_registry(found: dict[str, pd.DataFra
     wanted |= {"agreement_joint", "agreement_scales", "sites_joint"}
     assert {name.removesuffix("_2_components") for name in registry.index} == wanted
     assert set(registry["kind"]) == {
-        "components", "correspondence", "congruence", "emphasis", "reliability", "outcome", "agreement", "sites"
+        "components", "correspondence", "congruence", "site_congruence", "emphasis", "reliability", "outcome",
+        "agreement", "sites",
     }  # fmt: skip
     assert "failed" not in set(registry["status"])
 
@@ -124,6 +126,19 @@ def test_congruence_matches_the_raters_components(found: dict[str, pd.DataFrame]
     assert set(joint["other_analysis_id"]) == {"components_joint_therapist_2_components"}
 
 
+def test_each_site_is_compared_with_the_others(found: dict[str, pd.DataFrame]) -> None:
+    sites = found["congruence"].query("comparison == 'sites' and analysis_id == 'site_congruence_joint_client'")
+    assert set(sites["site_id"]) == {"north", "south"}
+    turned = sites.query("alignment == 'target'")
+    assert len(turned) == 4
+    assert (turned["congruence"] > 0.95).all()
+    assert (turned["lower"] < turned["congruence"]).all()
+    assert set(sites["other_analysis_id"]) == {"components_joint_client_2_components"}
+    assert sites.groupby("site_id")["n_rows"].first().sum() == 120
+    raters = found["congruence"].query("comparison == 'raters'")
+    assert set(raters["site_id"]) == {""}
+
+
 def test_sites_are_pooled_for_every_effect(found: dict[str, pd.DataFrame]) -> None:
     sites = found["site_effects"]
     assert set(sites["level"]) == {"site", "pooled"}
@@ -150,7 +165,7 @@ def test_no_row_gives_a_reason_without_a_status(found: dict[str, pd.DataFrame]) 
 def test_the_same_input_gives_the_same_rows_whatever_else_runs(build: Path, found: dict[str, pd.DataFrame]) -> None:
     again, _ = run(build, item_sets=["joint"], **RULE_OF_TWO)
     both = set(found["analyses"]["analysis_id"]) & set(again["analyses"]["analysis_id"])
-    assert len(both) == 13
+    assert len(both) == 15
     for table, frame in again.items():
         same, before = (one[one["analysis_id"].isin(both)].reset_index(drop=True) for one in (frame, found[table]))
         assert len(same), table
@@ -254,3 +269,39 @@ def test_results_of_an_earlier_refresh_are_replaced(build: Path) -> None:
     assert "joint" in set(first["analyses"]["item_set"])
     assert set(second["analyses"]["item_set"].dropna()) == {"bonds"}
     assert set(second["loadings"]["item_id"].str.slice(0, 5)) == {"wai_s"}
+
+
+def test_a_study_of_more_rows_than_are_held_is_read_as_a_stream(
+    build: Path, found: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_stream, "MOST_ROWS_HELD", 80)
+    monkeypatch.setattr(row_stream, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(study_analyses, "MOST_ROWS_BOOTSTRAPPED", 100)
+    streamed, _ = run(build, **RULE_OF_TWO)
+    assert "failed" not in set(streamed["analyses"]["status"])
+    held = {name: frame.set_index(list(frame.columns[:1])) for name, frame in found.items()}
+    for table, columns in {
+        "loadings": ["item_id", "component", "loading", "communality", "group_loading"],
+        "suitability": ["item_id", "kmo", "n_answered", "mean", "sd", "skewness", "kurtosis"],
+        "item_correlations": ["item_id", "other_item_id", "correlation", "n_rows", "residual"],
+        "component_scores": ["client_id", "component", "session_id", "score", "n_answered"],
+    }.items():
+        ours, theirs = (
+            frame[columns].reset_index().sort_values(["analysis_id", *columns[:2]], ignore_index=True)
+            for frame in (streamed[table].set_index("analysis_id"), held[table])
+        )
+        assert len(ours), table
+        pd.testing.assert_frame_equal(ours, theirs, atol=1e-7, obj=table)
+    row, before = (
+        tables["analyses"].set_index("analysis_id").loc["components_joint_client_2_components"]
+        for tables in (streamed, found)
+    )
+    counted = ["n_rows", "n_clients", "n_therapists", "n_sites", "n_rows_complete", "n_components", "n_items"]
+    assert row[counted].tolist() == before[counted].tolist()
+    assert "were read once and not held" in row["warnings"]
+    assert row["fingerprint"] != before["fingerprint"]
+    outcome = streamed["analyses"].query("kind == 'outcome' and item_set == 'joint' and rater == 'client'").iloc[0]
+    assert 50 < outcome["n_rows"] < 110
+    again, _ = run(build, **RULE_OF_TWO)
+    for table, frame in again.items():
+        pd.testing.assert_frame_equal(frame, streamed[table], check_exact=True, obj=table)
