@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -71,8 +72,8 @@ def _spelled_out(
 ) -> tuple[tuple[tuple[str, float], ...], tuple[tuple[str, str], ...]]:
     compared: dict[str, float] = {}
     for label, value in labels:
-        compared.setdefault(label.strip() if case_sensitive else label.strip().lower(), value)
-    codes = {code.strip().lower(): reason for code, reason in missing}
+        compared.setdefault(_composed(label if case_sensitive else label.lower()), value)
+    codes = {_composed(code.lower()): reason for code, reason in missing}
     for label, value in tuple(compared.items()):
         for spelling in spellings(label, decimal_mark):
             compared.setdefault(spelling, value)
@@ -81,6 +82,11 @@ def _spelled_out(
             if spelling not in compared:
                 codes.setdefault(spelling, reason)
     return tuple(sorted(compared.items())), tuple(sorted(codes.items()))
+
+
+def _composed(text: str) -> str:
+    # A file's own labels may write an accent as a sign of its own; cells are compared with it as one.
+    return unicodedata.normalize("NFC", text.strip())
 
 
 @dataclass

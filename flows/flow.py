@@ -8,6 +8,7 @@ before this module: Prefect reads its settings when it is imported.
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import steps
 from flows.errors import AllianceError
+from flows.leftover_server import note_server
+from flows.paths import StudyPaths
 from flows.steps import Ended, Refresh
 from flows.summary import arrivals_table, checks_table, findings_markdown
 
@@ -80,6 +83,16 @@ def publish(refresh: Refresh) -> Refresh:
     return steps.publish(refresh)
 
 
+def _note_own_server(study: Path) -> None:
+    """Note the server that Prefect started for this run alone, if it did: a killed run leaves it behind."""
+    # Loaded by Prefect when it starts one; loading it here would take seconds where a server is given.
+    loaded = sys.modules.get("prefect.server.api.server")
+    servers = loaded.SubprocessASGIServer._instances.values() if loaded is not None else ()
+    for server in servers:
+        if server.server_process is not None:
+            note_server(StudyPaths(study).prefect_dir, server.server_process.pid)
+
+
 @flow(name="alliance-refresh")
 def refresh_study(study: str, full: bool = False) -> Ended:
     """Refresh the study in the folder `study`; write, audit, publish.
@@ -89,4 +102,5 @@ def refresh_study(study: str, full: bool = False) -> Ended:
     AllianceError
         With one line of cause; what is published stays as it was.
     """
+    _note_own_server(Path(study))
     return steps.carry_out(Path(study), full=full, by=steps.Steps(land, build, check, analyse, publish))

@@ -11,6 +11,7 @@ import hmac
 import os
 import secrets
 import stat
+import unicodedata
 from collections.abc import Collection, Iterable
 
 import pyarrow as pa
@@ -21,13 +22,13 @@ from flows.paths import StudyPaths
 
 PREFIXES = {"client": "cl_", "therapist": "th_", "episode": "ep_"}
 
-# White space as the build sees it (dbt_project/macros/text.sql, clean_text): an id must be trimmed alike on both sides.
+# White space as the build sees it (dbt_project/macros/text.sql, clean_text): an id must be cleaned alike on both sides.
 BLANKS = "".join(chr(number) for number in (9, 10, 11, 12, 13, 32, 133, 160, 8199, 8239, 12288, 65279))
 _TRIM = (
     # As there: trimming a set of characters costs ten times as much as seeing that there is nothing to trim.
-    "case when regexp_full_match({0}, '[!-~]([ -~]*[!-~])?') then {0} else trim({0}, "
+    "case when regexp_full_match({0}, '[!-~]([ -~]*[!-~])?') then {0} else nfc_normalize(trim({0}, "
     + " || ".join(f"chr({ord(letter)})" for letter in BLANKS)
-    + ") end"
+    + ")) end"
 )
 _HEX_DIGITS = 16
 _KEY_BYTES = 32
@@ -104,7 +105,8 @@ def pseudonym(key: bytes, site_id: str, kind: str, local_id: str) -> str:
     ``kind`` is ``client``, ``therapist`` or ``episode``; ``local_id`` is trimmed here. Site and kind hold no
     separator, so two different triples never give the same text.
     """
-    text = f"{site_id}\x1f{kind}\x1f{local_id.strip(BLANKS)}".encode("utf-8", "surrogatepass")
+    cleaned = unicodedata.normalize("NFC", local_id.strip(BLANKS))
+    text = f"{site_id}\x1f{kind}\x1f{cleaned}".encode("utf-8", "surrogatepass")
     return PREFIXES[kind] + hmac.digest(key, text, "sha256").hex()[:_HEX_DIGITS]
 
 

@@ -12,12 +12,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows import environment
-from flows.errors import AllianceError, Busy
+from flows.errors import AllianceError, Busy, UsageError
+from flows.leftover_server import end_leftover_servers, note_server
 from flows.locking import running_refresh
 from flows.paths import StudyPaths
 from flows.progress import Listener, listening, say
@@ -50,6 +51,7 @@ def run_refresh(folder: Path, *, full: bool, listener: Listener) -> Ended:
         # How a run by hand ends is said by the command itself; a server's log would say it again, three times.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     environment.prepare_prefect(paths.prefect_dir)
+    end_leftover_servers(paths.prefect_dir)
     with listening(listener):
         say("prefect", "starts its server" if "PREFECT_API_URL" not in os.environ else "uses the server given")
         from flows.flow import refresh_study
@@ -77,6 +79,10 @@ def serve_schedule(
     paths = StudyPaths(folder)
     _make_private(paths.work_dir)
     environment.prepare_prefect(paths.prefect_dir)
+    _hold_when(cron, timezone)
+    end_leftover_servers(paths.prefect_dir)
+    # A service manager stops with SIGTERM; without this the server would outlive a schedule that has just begun.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _server(paths, say):
         from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
         from prefect.schedules import Cron, Interval
@@ -94,6 +100,21 @@ def serve_schedule(
             print_starting_message=False,
             pause_on_shutdown=True,
         )
+
+
+def _hold_when(cron: str | None, timezone: str) -> None:
+    """A schedule that means nothing is told before a server is started for it."""
+    from prefect.client.schemas.schedules import CronSchedule
+
+    try:
+        CronSchedule(cron=cron or "0 3 * * *", timezone=timezone)
+    except ValueError:
+        raise UsageError(
+            "this is no schedule",
+            cause=f"`--cron {cron}`, `--timezone {timezone}`",
+            next_step='write five fields, such as "0 3 * * *" for every night at three, and a time zone such as '
+            "Europe/Berlin",
+        ) from None
 
 
 def _hold_room(folder: Path) -> None:
@@ -130,6 +151,7 @@ def _server(paths: StudyPaths, say: Callable[[str], None]) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    note = note_server(paths.prefect_dir, server.pid)
     url = f"http://127.0.0.1:{port}/api"
     try:
         _wait_until_healthy(url, server)
@@ -137,8 +159,10 @@ def _server(paths: StudyPaths, say: Callable[[str], None]) -> Iterator[None]:
         say(f"Prefect API at {url}")
         yield
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
+        note.unlink(missing_ok=True)
 
 
 def _free_port() -> int:

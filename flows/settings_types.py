@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -41,8 +42,10 @@ def problem(message: str, next_step: str, kind: str = "settings") -> PydanticCus
 # The same names come back with every delivery of a site.
 @lru_cache(maxsize=16_384)
 def clean_column_name(name: str) -> str:
-    """A column's name as settings and headers are compared: no byte-order mark, no outer blanks, single inner ones."""
-    return _BLANKS.sub(" ", name.replace("\ufeff", "")).strip()
+    """A column's name as settings and headers are compared: no byte-order mark, no outer blanks, single inner ones, and
+    a letter with its accent as one sign (NFC).
+    """
+    return unicodedata.normalize("NFC", _BLANKS.sub(" ", name.replace("\ufeff", "")).strip())
 
 
 def _column_name(name: str) -> str:

@@ -6,6 +6,7 @@ column names, ids and labels. The settings' models know which keys hold numbers;
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,7 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode):
             inner = (*around, id(node))
             return [self.build(each, (*path, index), inner) for index, each in enumerate(node.value)]
-        return None if node.tag == _NULL else node.value
+        return None if node.tag == _NULL else _composed(node.value)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath, around: tuple[int, ...]) -> dict[str, Any]:
         built: dict[str, Any] = {}
@@ -135,19 +136,21 @@ class _Builder:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self._note(key, path, "a key must be a single word or text", "check for stray brackets or braces")
-            elif key.tag == _MERGE:
+                continue
+            name = _composed(key.value)
+            if key.tag == _MERGE:
                 merged.append(value)
-            elif key.value in built:
-                first = self._found.lines[(*path, key.value)]
+            elif name in built:
+                first = self._found.lines[(*path, name)]
                 self._note(
                     key,
-                    (*path, key.value),
-                    f"the key {key.value!r} stands here and on line {first}",
+                    (*path, name),
+                    f"the key {name!r} stands here and on line {first}",
                     "keep one of the two; YAML would silently take the last",
                 )
             else:
-                self._found.lines.setdefault((*path, key.value), key.start_mark.line + 1)
-                built[key.value] = self.build(value, (*path, key.value), around)
+                self._found.lines.setdefault((*path, name), key.start_mark.line + 1)
+                built[name] = self.build(value, (*path, name), around)
         for source in merged:
             self._merge(source, built, path, around)
         return built
@@ -165,6 +168,11 @@ class _Builder:
         # An alias is built once for every place that uses it; its problems are the same ones.
         if not any((each.line, each.message) == (noted.line, noted.message) for each in self._found.problems):
             self._found.problems.append(noted)
+
+
+def _composed(text: str) -> str:
+    """Letters with accents as one sign, as the data are compared; some editors and systems write them as two."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _merge_sources(source: yaml.Node) -> Iterator[yaml.Node]:

@@ -1,6 +1,7 @@
 {#-
   Text as the project compares it. Blank means nothing but white space, the no-break spaces and the byte-order mark
-  that spreadsheets leave included, so that no id or answer differs by a sign that nobody sees.
+  that spreadsheets leave included, and a letter with its accent is one sign however it is written (NFC), so that no id
+  or answer differs by what nobody sees.
 -#}
 {% macro clean_text(text) -%}
     {{ return(adapter.dispatch("clean_text", "alliance")(text)) }}
@@ -10,7 +11,7 @@
 {% macro duckdb__clean_text(text) -%}
 case
     when regexp_full_match({{ text }}, '[!-~]([ -~]*[!-~])?') then {{ text }}
-    else {{ trimmed_text(text) }}
+    else nfc_normalize({{ trimmed_text(text) }})
 end
 {%- endmacro %}
 

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -79,7 +80,7 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
 def matches(pattern: str, file_name: str) -> bool:
     """Whether a path below the site's folder follows a glob: ``*`` within one folder, ``**`` over any number."""
     parts = tuple(part for part in pattern.split("/") if part not in ("", "."))
-    return _parts_match(parts, tuple(file_name.split("/")))
+    return _parts_match(parts, tuple(unicodedata.normalize("NFC", file_name).split("/")))
 
 
 def _parts_match(pattern: tuple[str, ...], name: tuple[str, ...]) -> bool:

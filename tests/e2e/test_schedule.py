@@ -37,3 +37,11 @@ def test_a_schedule_needs_to_know_when(refreshed_demo: Path) -> None:
     asked = alliance("schedule", refreshed_demo, check=False)
     assert asked.returncode == 2
     assert "--cron" in asked.stderr
+
+
+def test_a_schedule_that_means_nothing_is_told_before_a_server_starts(refreshed_demo: Path) -> None:
+    for wrong in (["--cron", "soon"], ["--cron", "0 3 * * *", "--timezone", "Mars/Olympus"]):
+        asked = alliance("schedule", refreshed_demo, *wrong, check=False)
+        assert asked.returncode == 2
+        assert "no schedule" in asked.stderr and "Traceback" not in asked.stderr
+        assert "server" not in asked.stdout

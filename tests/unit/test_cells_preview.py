@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import duckdb
@@ -66,6 +67,22 @@ def test_item_codes_that_no_form_names_are_counted(tmp_path: Path) -> None:
     form = '- {instrument: wai_s, rater: client, items: "wai{item}"}'
     cells = checked_cells(tmp_path, text, form, shape="long", item_code="code", value="answer")
     assert (cells.accepted, cells.unknown_codes) == (1, 2)
+
+
+def test_letters_with_accents_are_the_same_however_they_are_written(tmp_path: Path) -> None:
+    form = (
+        "- {instrument: wai_s, rater: {column: who, map: {père: client}}, items: {näher: 1, q2: 2}, "
+        "labels: {häufig: 5}, missing: {k.Ä.: none}}"
+    )
+    text = "id,session,who,näher,q2\nMüller,5,père,häufig,k.Ä.\nMüller,6,PÈRE,HÄUFIG,5\n"
+    for written in ("NFC", "NFD"):
+        cells = checked_cells(tmp_path, unicodedata.normalize(written, text), form)
+        assert (cells.accepted, cells.declared_missing, cells.rejected) == (3, 1, 0), written
+    both = (
+        text.splitlines()[0] + "\n" + unicodedata.normalize("NFD", text.splitlines()[1]) + "\nMüller,5,père,häufig,5\n"
+    )
+    # one client, so that the second row contradicts the first
+    assert {each.reason for each in checked_cells(tmp_path, both, form).rejections} == {"conflict"}
 
 
 def test_two_rows_that_disagree_are_told_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.yaml_text import MAX_BYTES, parse_yaml, read_yaml
@@ -81,14 +83,22 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     assert "cannot be read" in read_yaml(tmp_path).problems[0].message
 
 
+def test_letters_with_accents_are_one_sign(tmp_path: Path) -> None:
+    assert parse_yaml(unicodedata.normalize("NFD", "é: è\n")).data == {"é": "è"}
+    [problem] = parse_yaml("é: 1\n" + unicodedata.normalize("NFD", "é: 2\n")).problems
+    assert "stands here and on line 1" in problem.message
+
+
 def test_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
     (tmp_path / "x.yml").write_bytes(b"\xef\xbb\xbfa: 1\n")
     assert read_yaml(tmp_path / "x.yml").data == {"a": "1"}
 
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029"), min_size=1, max_size=12)
+_TEXT = _TEXT.map(partial(unicodedata.normalize, "NFC"))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_TEXT, st.dictionaries(_TEXT, st.lists(_TEXT, max_size=3), max_size=3), max_size=4))
 def test_what_yaml_writes_is_read_back(value: dict[str, dict[str, list[str]]]) -> None:
     found = parse_yaml(yaml.safe_dump(value, allow_unicode=True))
