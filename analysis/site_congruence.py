@@ -42,7 +42,13 @@ def study_site_congruence(
         people = count_people(found.rows.keys[own])
         tried = attempt(_compared, found, own, settings, int(child.generate_state(1)[0]), run)
         if tried.value is None:
-            nothing = {"alignment": "as_rotated", "component": 0, "other_component": 0, "is_matched": False}
+            nothing: dict[str, Any] = {
+                "alignment": "as_rotated",
+                "component": 0,
+                "other_component": 0,
+                "is_matched": False,
+            }
+            nothing |= {"congruence": np.nan}
             told = {"status": tried.status.value, "reason": tried.reason}
             rows.append(pd.DataFrame([{"site_id": site, **nothing, **told}]))
             continue

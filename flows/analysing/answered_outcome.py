@@ -174,4 +174,6 @@ def _therapist_shares(results: Results) -> Iterator[Finding]:
 
 
 def _is(row: Row, model: str, term: str, without: bool = False) -> bool:
-    return row["model"] == model and row["term"] == term and bool(row["overlap_left_out"]) == without
+    """Whether this is the row of the term itself; its second interval, of uncertain components, is a row of its own."""
+    is_term = row["model"] == model and row["term"] == term and row["interval_method"] != "bootstrap_components"
+    return is_term and bool(row["overlap_left_out"]) == without

@@ -267,7 +267,7 @@ def test_every_table_of_core_has_a_key_a_grain_and_comments(built: Path) -> None
            AND k.database_name = 'alliance' AND constraint_type = 'PRIMARY KEY')
            FROM duckdb_tables() t WHERE database_name = 'alliance' AND schema_name = 'core'""",
     )
-    assert len(tables) == 15
+    assert len(tables) == 16
     assert [name for name, comment, keys in tables if not str(comment).startswith("One row per ") or keys != 1] == []
     assert (
         rows(

@@ -23,7 +23,7 @@ from tests.integration.small_studies import (
 SITES = ["wide", "full", "long", "mood"]
 TABLES = (
     "sites", "therapists", "clients", "dyads", "forms", "item_responses", "scale_scores", "outcomes", "dyad_sessions",
-    "dyad_items", "instruments", "scales", "items", "scale_items", "sessions",
+    "dyad_items", "dyad_gaps", "instruments", "scales", "items", "scale_items", "sessions",
 )  # fmt: skip
 
 
