@@ -32,6 +32,7 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(PY) -m benchmarks
 	$(PY) -m benchmarks.kernels
+	$(PY) -m benchmarks.outcomes
 
 # The lock names versions and hashes, never where they come from.
 lock: $(VENV)/.installed

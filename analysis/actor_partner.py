@@ -19,11 +19,10 @@ from analysis.observations import Observations, check_level, cluster_sums, compl
 from analysis.resampling import replicate_blocks
 from analysis.results import blank, tidy
 from analysis.robust_covariance import (
-    ClusterRobust,
     LeastSquares,
-    cluster_robust,
     contrast_df,
     least_squares,
+    stacked_cluster_robust,
     standard_error,
     wald_htz,
 )
@@ -185,18 +184,16 @@ class _Model:
         self.rows, self.codes, self.n_clusters, self.errors, self.level = rows, codes, n_clusters, errors, level
         self.design = np.column_stack([np.ones(rows.n), rows.values[:, :2]])
         self.outcomes = rows.values[:, 2:]
-        stacked = np.kron(np.eye(2), self.design)
-        self.fit: LeastSquares = least_squares(stacked, self.outcomes.T.ravel())
-        self.residuals = self.fit.residuals.reshape(2, rows.n).T
+        fit: LeastSquares = least_squares(self.design, self.outcomes[:, 0])
+        self.residuals = self.outcomes - fit.basis @ (fit.basis.T @ self.outcomes)
         self.spread = self.residuals.T @ self.residuals / rows.n
-        self.robust: ClusterRobust = cluster_robust(self.fit, np.r_[codes, codes], n_clusters)
-        inverse = self.fit.to_coefficients[:3] @ self.fit.to_coefficients[:3].T
-        ml = np.kron(self.spread, inverse)
+        self.coefficients, self.robust = stacked_cluster_robust(fit, self.outcomes, codes, n_clusters)
+        ml = np.kron(self.spread, fit.to_coefficients @ fit.to_coefficients.T)
         self.vcov = self.robust.vcov if errors == "CR2" else ml
 
     def effects(self, n_bootstrap: int, seed: int) -> tuple[PathEffect, ...]:
         """Paths and combinations with their tests and intervals."""
-        b = self.fit.coefficients
+        b = self.coefficients
         limits = self._bootstrap(n_bootstrap, seed)
         scale = self._scale()
         found = []
@@ -229,7 +226,7 @@ class _Model:
         terms = [POSITION[name] for name in PATHS]
         if self.errors == "CR2":
             contrasts = np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]])
-            test = wald_htz(self.robust, self.fit.coefficients, terms, contrasts)
+            test = wald_htz(self.robust, self.coefficients, terms, contrasts)
         else:
             ratio = self.rows.n * float(np.linalg.slogdet(spread)[1] - np.linalg.slogdet(self.spread)[1])
             test = (ratio, 2.0, np.inf, float(stats.chi2.sf(ratio, 2)))
@@ -255,14 +252,17 @@ class _Model:
         x = (x - x.mean(axis=0)) / unit
         one, none = np.ones(self.rows.n), np.zeros(self.rows.n)
         designs = np.stack([np.column_stack([one, none, x]), np.column_stack([none, one, x[:, ::-1]])])
+        centred = self.outcomes - self.outcomes.mean(axis=0)
+        # Everything the iteration needs are cross-products of the two designs and the two outcomes.
+        inner = np.array([[left.T @ right for right in designs] for left in designs])
+        joint = np.array([[left.T @ y for y in centred.T] for left in designs])
+        squares = centred.T @ centred
         spread = self.spread
         for _ in range(500):
             weight = np.linalg.inv(spread)
-            left = np.einsum("kl,kni,lnj->ij", weight, designs, designs)
-            right = np.einsum("kl,kni,nl->i", weight, designs, self.outcomes)
-            b = np.linalg.solve(left, right)
-            rest = self.outcomes - np.einsum("kni,i->nk", designs, b)
-            updated = rest.T @ rest / self.rows.n
+            b = np.linalg.solve(np.einsum("kl,klij->ij", weight, inner), np.einsum("kl,kli->i", weight, joint))
+            crossed = joint.transpose(1, 0, 2) @ b
+            updated = (squares - crossed - crossed.T + b @ inner @ b) / self.rows.n
             if np.abs(updated - spread).max() <= 1e-13 * np.abs(spread).max():
                 break
             spread = updated
@@ -314,10 +314,11 @@ def _value_and_slope(effect: str, b: np.ndarray) -> tuple[float, np.ndarray]:
 
 def _distinguishable(values: np.ndarray) -> dict[str, Any]:
     """Likelihood ratio of free moments against moments that are the same when the raters change places (6 df)."""
-    swapped = values[:, [1, 0, 3, 2]]
-    both = np.concatenate([values, swapped])
-    free = np.cov(values, rowvar=False, ddof=0)
-    alike = np.cov(both, rowvar=False, ddof=0)
+    swap = [1, 0, 3, 2]
+    free, means = np.cov(values, rowvar=False, ddof=0), values.mean(axis=0)
+    # The moments of the rows together with the same rows after the raters changed places.
+    apart = (means - means[swap]) / 2
+    alike = (free + free[np.ix_(swap, swap)]) / 2 + np.outer(apart, apart)
     chi2 = len(values) * float(np.linalg.slogdet(alike)[1] - np.linalg.slogdet(free)[1])
     p = float(stats.chi2.sf(chi2, 6))
     return {"distinguishable_chi2": chi2, "distinguishable_df": 6, "distinguishable_p": p}

@@ -15,7 +15,17 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from analysis.mixed_results import FixedEffect, LevelEffects, MixedModel, WithinBetween, tested
-from analysis.observations import Columns, Observations, check_level, complete, is_constant, labels, named_columns
+from analysis.observations import (
+    Columns,
+    Observations,
+    check_level,
+    complete,
+    groups_within,
+    is_constant,
+    labels,
+    named_columns,
+    renumber,
+)
 from analysis.regression import INTERCEPT
 from analysis.results import blank
 from analysis.robust_covariance import LeastSquares, least_squares, standard_error
@@ -28,6 +38,7 @@ from analysis.variance_components import (
     deviance,
     maximise,
     nested_sums,
+    predicted_effects,
     rss_within,
     variance_hessian,
 )
@@ -147,17 +158,16 @@ def _outer_codes(rows: Observations, outer: ArrayLike | None) -> tuple[np.ndarra
     """The outer cluster of each cluster, (G,), and how many there are."""
     if outer is None:
         return np.zeros(rows.n_clusters, dtype=int), 0
-    given = np.asarray(outer, dtype=object)
+    given = np.asarray(outer, dtype=None if np.asarray(outer).dtype.kind in "iu" else object)
     if len(given) != len(rows.kept):
         raise AnalysisError(f"{len(given)} outer clusters were given for {len(rows.kept)} rows; one per row is needed.")
     of_rows, _ = labels(given[rows.kept], "outer")
     if (of_rows < 0).any():
         raise AnalysisError("Every row needs its outer cluster (site); some are missing.")
-    pairs = np.unique(np.column_stack([rows.codes, of_rows]), axis=0)
-    if len(pairs) != rows.n_clusters:
-        extra = len(pairs) - rows.n_clusters
+    of_cluster, extra = groups_within(rows.codes, of_rows, rows.n_clusters)
+    if extra:
         raise AnalysisError(f"Clusters must lie within one outer cluster; {extra} more pairs than clusters were found.")
-    found, codes = np.unique(pairs[:, 1], return_inverse=True)
+    codes, found = renumber(of_cluster)
     # One outer cluster has no variance to speak of: the model is that without it.
     return codes, len(found) if len(found) > 1 else 0
 
@@ -191,7 +201,7 @@ class _Fitted:
         self.variances = np.r_[self.ratios * self.residual, self.residual]
 
     def _identified(self) -> tuple[Status, str]:
-        total = float(self.sums.products[-1, -1])
+        total = self.sums.total
         if self.fit.df_residual < 1:
             return Status.TOO_FEW_ROWS, f"{self.sums.n} rows leave no residual degrees of freedom."
         if self.fit.rss <= EXACT * total:
@@ -223,7 +233,7 @@ class _Fitted:
         if collinear:
             warnings.append(f"Cannot be told apart (perfect collinearity): {', '.join(collinear)}.")
         covariance, df = self._uncertainty()
-        coordinates = self.point.coordinates
+        coordinates = self.sums.start + self.point.moved
         estimates = np.where(self.fit.estimable, self.fit.to_coefficients @ coordinates, np.nan)
         estimates[0] += origin
         vcov = self.fit.covariance(covariance)
@@ -239,7 +249,7 @@ class _Fitted:
         return MixedModel(
             coefficients=tuple(coefficients),
             vcov=_set_into(vcov, [INTERCEPT, *used], [INTERCEPT, *terms]),
-            cluster_effects=self.point.scores[0][:, -1] * self.ratios[0],
+            cluster_effects=predicted_effects(self.sums, self.ratios),
             status=self.status,
             warnings=tuple(warnings),
             **self._components(),
@@ -248,7 +258,7 @@ class _Fitted:
 
     def _uncertainty(self) -> tuple[np.ndarray, list[float]]:
         """Covariance of the basis coordinates and Satterthwaite degrees of freedom of each coefficient."""
-        if not self.residual > EXACT * float(self.sums.products[-1, -1]):
+        if not self.residual > EXACT * self.sums.total:
             return np.full((self.fit.rank,) * 2, np.nan), [np.nan] * len(self.fit.coefficients)
         covariance, slopes = covariance_slopes(self.sums, self.variances)
         free = np.r_[self.ratios > BOUNDARY, True]
@@ -272,7 +282,7 @@ class _Fitted:
         two = self.sums.n_ratios == 2
         told = self.status in (Status.OK, Status.BOUNDARY, Status.NOT_CONVERGED)
         outer_told = told or self.status is Status.UNDERIDENTIFIED
-        exact = self.residual <= EXACT * float(self.sums.products[-1, -1])
+        exact = self.residual <= EXACT * self.sums.total
         log_likelihood = np.nan if exact else -0.5 * self._reported_deviance(deviance(self.sums, self.point, self.reml))
         low, high = self._icc_interval() if told else (np.nan, np.nan)
         return {

@@ -47,28 +47,38 @@ class Observations:
 
 def numeric(values: ArrayLike, name: str) -> np.ndarray:
     """(n,) floats with NaN where missing; raises :class:`AnalysisError` for words, infinities and wrong shapes."""
-    try:
-        array = pd.to_numeric(pd.Series(np.asarray(values).ravel() if not isinstance(values, pd.Series) else values))
-    except (TypeError, ValueError) as error:
-        raise AnalysisError(f"Column '{name}' holds values that are not numbers; give numbers or missing.") from error
     if np.ndim(values) > 1 and 1 not in np.shape(values):
         raise AnalysisError(f"Column '{name}' has shape {np.shape(values)}; one column of values is expected.")
-    result = array.to_numpy(dtype=float, na_value=np.nan)
+    plain = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
+    if plain.dtype.kind in "fiu":
+        result = plain.ravel().astype(float)
+    else:
+        try:
+            array = pd.to_numeric(pd.Series(plain.ravel() if not isinstance(values, pd.Series) else values))
+        except (TypeError, ValueError) as error:
+            raise AnalysisError(
+                f"Column '{name}' holds values that are not numbers; give numbers or missing."
+            ) from error
+        result = array.to_numpy(dtype=float, na_value=np.nan)
     if np.isinf(result).any():
         raise AnalysisError(f"Column '{name}' holds {int(np.isinf(result).sum())} infinite values; remove them first.")
     return result
 
 
-def labels(values: ArrayLike, name: str = "cluster") -> tuple[np.ndarray, int]:
+def labels(values: ArrayLike, name: str = "cluster", *, in_order: bool = True) -> tuple[np.ndarray, int]:
     """Number labels 0, 1, ... in sorted order, -1 where missing, and say how many there are.
 
-    Sorted, so that the numbering (and with it a seeded bootstrap) does not depend on the order of the rows.
+    Sorted, so that the numbering (and with it a seeded bootstrap) does not depend on the order of the rows; where
+    nothing is drawn, ``in_order=False`` numbers them as they come, which many distinct labels make quicker.
     """
-    series = pd.Series(np.asarray(values, dtype=object).ravel())
+    plain = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
+    # Whole numbers sort as such; everything else as objects, so that words are never cut to one width.
+    plain = plain.ravel() if plain.dtype.kind in "iu" else np.asarray(values, dtype=object).ravel()
     try:
-        codes, found = pd.factorize(series, sort=True)
+        codes, found = pd.factorize(plain, sort=in_order)
     except TypeError:
-        codes, found = pd.factorize(series.map(lambda value: None if pd.isna(value) else str(value)), sort=True)
+        as_words = np.array([None if pd.isna(value) else str(value) for value in plain], dtype=object)
+        codes, found = pd.factorize(as_words, sort=in_order)
     if len(codes) != np.shape(values)[0]:
         raise AnalysisError(f"'{name}' must be one label per row.")
     return np.asarray(codes), len(found)
@@ -87,19 +97,51 @@ def complete(columns: Mapping[str, ArrayLike], cluster: ArrayLike | None = None)
         raise AnalysisError(
             f"Columns differ in length ({', '.join(map(str, sorted(lengths)))} rows); give one row per case."
         )
-    stacked = np.column_stack(list(arrays.values()))
-    kept = ~np.isnan(stacked).any(axis=1)
+    kept = np.ones(lengths.pop(), dtype=bool)
+    for array in arrays.values():
+        kept &= ~np.isnan(array)
     if cluster is None:
         codes = np.arange(int(kept.sum()))
         n_clusters = len(codes)
     else:
-        every_code, n_labels = labels(cluster)
-        alone = every_code < 0
-        every_code = np.where(alone, n_labels + np.cumsum(alone), every_code)
-        present, codes = np.unique(every_code[kept], return_inverse=True)
-        n_clusters = len(present)
-    values = stacked[kept]
+        codes, n_clusters = numbered(cluster, "cluster", kept)
+    # Column by column in memory, as every use goes along columns.
+    values = np.empty((int(kept.sum()), len(arrays)), order="F")
+    for at, array in enumerate(arrays.values()):
+        values[:, at] = array[kept]
     return Observations(tuple(arrays), values, codes, n_clusters, int(len(kept) - kept.sum()), kept)
+
+
+def numbered(values: ArrayLike, name: str, kept: np.ndarray, *, in_order: bool = True) -> tuple[np.ndarray, int]:
+    """Codes 0, 1, ... of the ``kept`` rows and how many there are; a row without a label is alone."""
+    codes, n_labels = labels(values, name, in_order=in_order)
+    if len(codes) != len(kept):
+        raise AnalysisError(f"{len(codes)} labels of '{name}' were given for {len(kept)} rows; one per row is needed.")
+    alone = codes < 0
+    if alone.any():
+        codes = np.where(alone, n_labels + np.cumsum(alone), codes)
+    found, present = renumber(codes[kept])
+    return found, len(present)
+
+
+def renumber(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers from 0 (n,) as 0 .. number of those that occur - 1, and which ones occur, in order.
+
+    What ``numpy.unique(codes, return_inverse=True)`` gives, without sorting the rows.
+    """
+    occurs = np.bincount(codes) > 0 if len(codes) else np.zeros(0, dtype=bool)
+    return (np.cumsum(occurs) - 1)[codes], np.flatnonzero(occurs)
+
+
+def groups_within(inner: np.ndarray, outer: np.ndarray, n_inner: int) -> tuple[np.ndarray, int]:
+    """The outer group of each inner one, (n_inner,), from the codes (n,) of both in every row, and how many pairs of
+    inner and outer there are beyond one per inner group (0 when groups are nested)."""
+    of_inner = np.zeros(n_inner, dtype=int)
+    of_inner[inner] = outer
+    if (of_inner[inner] == outer).all():
+        return of_inner, 0
+    pairs = np.unique(inner.astype(np.int64) * (int(outer.max()) + 1) + outer)
+    return of_inner, len(pairs) - n_inner
 
 
 def named_columns(columns: Columns | None) -> dict[str, ArrayLike]:

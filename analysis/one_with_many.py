@@ -11,6 +11,7 @@ the dyad variance is both. Only with several sessions per dyad is it told from e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.observations import check_level, is_constant, labels, numeric
+from analysis.observations import check_level, groups_within, is_constant, labels, numeric, renumber
 from analysis.results import blank, tidy
 from analysis.status import AnalysisError, Status
-from analysis.two_rater_likelihood import PARTS, TwoRaterLikelihood, covariances
+from analysis.two_rater_likelihood import PARTS, Maximum, TwoRaterLikelihood, covariances
 
 BOUNDARY = 1e-4
 
@@ -119,24 +120,24 @@ def one_with_many(
     length, and for a dyad that has several therapists.
     """
     check_level(level)
-    ratings = np.column_stack([numeric(client, "client"), numeric(therapist_rating, "therapist rating")])
+    ratings = np.array([numeric(client, "client"), numeric(therapist_rating, "therapist rating")]).T
     kept = ~np.isnan(ratings).all(axis=1)
-    of_therapist, _ = labels(np.asarray(therapist, dtype=object), "therapist")
-    of_dyad = np.arange(len(kept)) if dyad is None else labels(np.asarray(dyad, dtype=object), "dyad")[0]
+    of_therapist, _ = labels(therapist, "therapist")
+    of_dyad = np.arange(len(kept)) if dyad is None else labels(dyad, "dyad", in_order=False)[0]
     if not len(of_therapist) == len(of_dyad) == len(kept):
         raise AnalysisError("Ratings, therapists and dyads differ in length; give one row per dyad and session.")
     kept &= (of_therapist >= 0) & (of_dyad >= 0)
     ratings = ratings[kept]
-    therapists, of_therapist = np.unique(of_therapist[kept], return_inverse=True)
-    dyads, of_dyad = np.unique(of_dyad[kept], return_inverse=True)
-    pairs = np.unique(np.column_stack([of_dyad, of_therapist]), axis=0)
-    if len(pairs) != len(dyads):
+    of_therapist, therapists = renumber(of_therapist[kept])
+    of_dyad, dyads = renumber(of_dyad[kept])
+    therapist_of, extra = groups_within(of_dyad, of_therapist, len(dyads))
+    if extra:
         raise AnalysisError(
             "A dyad has one therapist; some have several. Give a client who changed therapist two dyads."
         )
     known: dict[str, Any] = {"level": level, "n": len(ratings), "n_dyads": len(dyads)}
     known |= {"n_therapists": len(therapists), "n_dropped": int((~kept).sum())}
-    design = _Design(ratings, of_dyad, pairs[:, 1] if len(pairs) else np.empty(0, dtype=int), len(therapists))
+    design = _Design(ratings, of_dyad, therapist_of, len(therapists))
     status, sentence = design.obstacle()
     if status is not Status.OK:
         return blank(OneWithMany, variances=(), reciprocities=(), status=status, warnings=(sentence,), **known)
@@ -169,7 +170,7 @@ class _Design:
         both = self.observed.all(axis=1)
         if not len(both) or not self.observed.any(axis=0).all():
             return Status.NO_DATA, "One of the raters has given no rating."
-        rated = len(np.unique(self.of_dyad[both]))
+        rated = len(renumber(self.of_dyad[both])[1])
         if rated < 4:
             return Status.TOO_FEW_ROWS, f"{rated} dyads rated by both; at least 4 are needed."
         if any(self.constant) or any(is_constant(column) for column in self.values[both].T):
@@ -184,18 +185,16 @@ class _Design:
         likelihood = TwoRaterLikelihood(
             self.values, self.observed, self.of_dyad, self.of_therapist, self.n_therapists, self.parts
         )
-        return _Fit(self, likelihood, *likelihood.maximise())
+        return _Fit(self, likelihood, likelihood.maximise())
 
 
 class _Fit:
     """A maximised likelihood on its way to a :class:`OneWithMany`."""
 
-    def __init__(
-        self, design: _Design, likelihood: TwoRaterLikelihood, parameters: np.ndarray, value: float, converged: bool
-    ) -> None:
-        self.design, self.likelihood = design, likelihood
-        self.parameters, self.value, self.converged = parameters, value, converged
-        self.covariances = covariances(parameters, design.parts)
+    def __init__(self, design: _Design, likelihood: TwoRaterLikelihood, maximum: Maximum) -> None:
+        self.design, self.likelihood, self.maximum = design, likelihood, maximum
+        self.converged = maximum.converged
+        self.covariances = covariances(maximum.parameters, design.parts)
 
     def result(self, known: dict[str, Any]) -> OneWithMany:
         """The result in the units of the ratings."""
@@ -211,14 +210,14 @@ class _Fit:
                 share = float(self.covariances[part][j, j] / np.asarray(total)[j])
                 variances.append(VariancePart(rater, part, variance, se, share))
             reciprocities.append(self._reciprocity(part, at, moments, spread, known["level"]))
-        means = self.likelihood.evaluate(self.covariances)[1] * scale + self.design.centre
+        means = self.likelihood.evaluate(self.covariances).means * scale + self.design.centre
         jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
         return OneWithMany(
             variances=tuple(variances),
             reciprocities=tuple(reciprocities),
             client_mean=float(means[0]),
             therapist_mean=float(means[1]),
-            log_likelihood=-0.5 * (self.value + jacobian),
+            log_likelihood=-0.5 * (self.maximum.deviance + jacobian),
             status=status,
             warnings=tuple(warnings),
             **known,
@@ -252,17 +251,18 @@ class _Fit:
         spread = np.full((len(moments),) * 2, np.nan)
         free = np.flatnonzero(np.repeat([not _on_bound(self.covariances[part]) for part in parts], 3))
 
-        def deviance(values: np.ndarray) -> float:
+        def slope(values: np.ndarray) -> np.ndarray:
             every = moments.copy()
             every[free] = values
             made = {
                 part: np.array([[v[0], v[1]], [v[1], v[2]]])
                 for part, v in zip(parts, every.reshape(-1, 3), strict=True)
             }
-            return float(self.likelihood.evaluate(made)[0])
+            found = self.likelihood.evaluate(made).slopes
+            return np.concatenate([[found[p][0, 0], 2 * found[p][0, 1], found[p][1, 1]] for p in parts])[free]
 
-        steps = 1e-3 * np.repeat([np.diag(self.covariances[part]).min() for part in parts], 3)
-        hessian = _hessian(deviance, moments[free], steps[free]) if len(free) else np.empty((0, 0))
+        steps = 1e-4 * np.repeat([np.diag(self.covariances[part]).min() for part in parts], 3)
+        hessian = _hessian(slope, moments[free], steps[free]) if len(free) else np.empty((0, 0))
         if len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0:
             spread[np.ix_(free, free)] = 2 * np.linalg.inv(hessian)
         return moments, spread
@@ -277,7 +277,7 @@ class _Fit:
         se = float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
         half = float(stats.norm.ppf(0.5 + level / 2)) * se
         z = np.arctanh(r) if abs(r) < 1 else np.nan
-        gain = self.likelihood.maximise(uncorrelated=part, start=self.parameters)[1] - self.value
+        gain = self.likelihood.maximise(uncorrelated=part, start=self.maximum).deviance - self.maximum.deviance
         p = float(stats.chi2.sf(max(gain, 0.0), 1)) if self.converged else np.nan
         return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), p)
 
@@ -290,14 +290,9 @@ def _on_bound(covariance: np.ndarray) -> bool:
     return _no_variance(covariance) or bool(np.linalg.det(covariance) < BOUNDARY * np.prod(np.diag(covariance)))
 
 
-def _hessian(function: Any, at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Second derivatives by central differences."""
-    size = len(at)
-    hessian = np.empty((size, size))
+def _hessian(slope: Callable[[np.ndarray], np.ndarray], at: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Second derivatives by central differences of the slope."""
     moves = np.diag(steps)
-    for i in range(size):
-        for j in range(i + 1):
-            corners = [function(at + s * moves[i] + t * moves[j]) for s in (1, -1) for t in (1, -1)]
-            hessian[i, j] = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * steps[i] * steps[j])
-            hessian[j, i] = hessian[i, j]
-    return hessian
+    rows = [(slope(at + move) - slope(at - move)) / (2 * step) for move, step in zip(moves, steps, strict=True)]
+    hessian = np.array(rows)
+    return (hessian + hessian.T) / 2

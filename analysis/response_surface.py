@@ -174,7 +174,7 @@ def response_surface(
         warnings.append("Fewer than 5 % of dyads differ in one of the directions: the surface is extrapolated there.")
     return ResponseSurface(
         parameters=(*_linear(fit.coefficients, errors, level), *_derived(fit.coefficients, errors)),
-        simpler=_simpler(x, y, z, fit, tss),
+        simpler=_simpler(z, design, fit, tss),
         vcov=errors.vcov,
         centre=float(middle),
         r2=r2,
@@ -281,18 +281,25 @@ DERIVED: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
-def _simpler(x: np.ndarray, y: np.ndarray, z: np.ndarray, full: LeastSquares, tss: float) -> tuple[SimplerModel, ...]:
+def _simpler(z: np.ndarray, design: np.ndarray, full: LeastSquares, tss: float) -> tuple[SimplerModel, ...]:
+    """The simpler models, each a combination of the columns 1, x, y, x^2, xy, y^2 of the full ``design`` (n, 6).
+
+    They lie in the space of the full basis, so each is a fit of six coordinates.
+    """
+    one, x, y, xx, xy, yy = np.eye(6)
     terms = {
         "additive": [x, y],
-        "interaction": [x, y, x * y],
-        "squared_difference": [(x - y) ** 2],
-        "rising_ridge": [x + y, (x - y) ** 2],
+        "interaction": [x, y, xy],
+        "squared_difference": [xx - 2 * xy + yy],
+        "rising_ridge": [x + y, xx - 2 * xy + yy],
     }
+    columns_of, outcome = full.basis.T @ design, full.basis.T @ z
     found = []
     for name, columns in terms.items():
-        rss = least_squares(np.column_stack([np.ones(len(z)), *columns]), z).rss
+        restricted = least_squares(columns_of @ np.column_stack([one, *columns]), outcome)
+        rss = full.rss + restricted.rss
         df1 = 5 - len(columns)
-        f = (rss - full.rss) / df1 / (full.rss / full.df_residual) if full.rss > 0 else np.nan
+        f = restricted.rss / df1 / (full.rss / full.df_residual) if full.rss > 0 else np.nan
         aic, bic = _information(rss, len(z), len(columns) + 1)
         p = float(stats.f.sf(f, df1, full.df_residual))
         found.append(SimplerModel(name, 1 - rss / tss, aic, bic, f, df1, full.df_residual, p))

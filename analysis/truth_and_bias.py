@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.observations import Observations, check_level, complete, labels
+from analysis.observations import Observations, check_level, complete, numbered
 from analysis.pooling import pool
 from analysis.regression import INTERCEPT, Coefficient, regress
 from analysis.results import blank, tidy
@@ -102,11 +102,8 @@ def truth_and_bias(
     check_level(level)
     columns = {"judgement": judgement, "truth": truth} | ({} if own_view is None else {"own view": own_view})
     rows = complete(columns, dyad if cluster is None else cluster)
-    every_dyad, _ = labels(np.asarray(dyad, dtype=object), "dyad")
-    if len(every_dyad) != len(rows.kept):
-        raise AnalysisError(f"{len(every_dyad)} dyads were given for {len(rows.kept)} rows; one per row is needed.")
-    dyads, codes = np.unique(every_dyad[rows.kept], return_inverse=True)
-    known: dict[str, Any] = {"level": level, "n": rows.n, "n_dyads": len(dyads), "n_clusters": rows.n_clusters}
+    codes, n_dyads = numbered(dyad, "dyad", rows.kept, in_order=False)
+    known: dict[str, Any] = {"level": level, "n": rows.n, "n_dyads": n_dyads, "n_clusters": rows.n_clusters}
     known |= {"n_dropped": rows.n_dropped}
     if rows.n == 0:
         sentence = "No session was rated by both."
@@ -118,11 +115,11 @@ def truth_and_bias(
     separate = own_view is not None and not np.allclose(rows.column("own view"), rows.column("judgement"))
     if separate:
         predictors["assumed_similarity"] = rows.column("own view")
-    split = _split(predictors, codes, len(dyads))
+    split = _split(predictors, codes, n_dyads)
     # Judgement about the mean truth, and between parts about their means: the intercept is then the directional bias.
     fit = regress(rows.column("judgement") - rows.column("truth").mean(), split, cluster=rows.codes, level=level)
     effects = tuple(_effect(effect, fit.coefficients, separate) for effect in EFFECTS)
-    spread, n_used = _heterogeneity(rows, codes, len(dyads), level)
+    spread, n_used = _heterogeneity(rows, codes, n_dyads, level)
     told = [effect.status for effect in effects if separate or not effect.effect.startswith("assumed")]
     return TruthAndBias(
         effects=effects,

@@ -2,7 +2,8 @@
 
 The model is y = X b + u_cluster + v_outer + e, clusters nested in outer clusters (therapists in sites). With variance
 ratios t1 and t2 to the residual variance, everything the likelihood needs is the cross-products of [X, y] and their
-sums per cluster (Woodbury), so one evaluation costs (number of clusters) x (columns)^2 whatever the number of rows.
+sums per cluster (Woodbury). Clusters of one size enter alike, so one evaluation costs (number of distinct sizes, by
+outer cluster) x (columns)^2, whatever the number of rows and clusters.
 """
 
 from __future__ import annotations
@@ -20,15 +21,26 @@ CONVERGED = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class NestedSums:
-    """What the likelihood needs: cross-products (r + 1, r + 1) of [basis, y], their sums (G, r + 1) per cluster, the
-    sizes (G,) of clusters, and for each its outer cluster ``outer`` (G,), of which there are ``n_outer`` (0: none)."""
+    """What the likelihood needs, q = r + 1 columns being those of [basis, residual of y on the basis].
+
+    products: (q, q) over all rows; start: (r,) coordinates of y in the basis; total: sum of squares of y; sums: (G, q)
+    per cluster; sizes: (G,) rows of each; outer: (G,) its outer cluster, of which there are ``n_outer`` (0: none).
+
+    Clusters of one size weigh alike in the likelihood, so it is computed from their cells: ``by_size`` holds the
+    distinct sizes (K,), the clusters of each (K,) and the cross-products (K, q, q) of their sums, ``cells`` the same
+    clusters by outer cluster and size.
+    """
 
     n: int
     products: np.ndarray
+    start: np.ndarray
+    total: float
     sums: np.ndarray
     sizes: np.ndarray
     outer: np.ndarray
     n_outer: int
+    by_size: tuple[np.ndarray, np.ndarray, np.ndarray]
+    cells: Cells
 
     @property
     def rank(self) -> int:
@@ -42,73 +54,133 @@ class NestedSums:
 
 
 @dataclass(frozen=True, eq=False)
+class Cells:
+    """Clusters of one size in one outer cluster: (C,) the number of their size, how many there are, and (C, q) their
+    sums; sorted by outer cluster, whose first cells ``starts`` (n_outer,) tells."""
+
+    size_at: np.ndarray
+    count: np.ndarray
+    sums: np.ndarray
+    starts: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Point:
     """The likelihood at given variance ratios.
 
-    inner: (r, r) X'V^-1 X; coordinates: (r,) of b in the basis; rss: residual sum of squares in the metric of V;
-    log_det: of V; traces: (q,) tr(V^-1 K_k); scores: list of (G_k, r + 1) Z_k'V^-1 [X, y - X b].
+    inner: (r, r) X'V^-1 X; moved: (r,) b in the basis, counted from the least-squares coordinates; rss: residual sum of
+    squares in the metric of V; log_det: of V; traces: (k,) tr(V^-1 K_k); squares: for each level k the (q, q)
+    cross-products of its scores Z_k'V^-1 [X, y - X b].
     """
 
     inner: np.ndarray
-    coordinates: np.ndarray
+    moved: np.ndarray
     rss: float
     log_det: float
     traces: np.ndarray
-    scores: tuple[np.ndarray, ...]
+    squares: tuple[np.ndarray, ...]
 
 
 def nested_sums(
     basis: np.ndarray, outcome: np.ndarray, codes: np.ndarray, n_clusters: int, outer: np.ndarray | None = None
 ) -> NestedSums:
     """Sums for ``basis`` (n, r) and ``outcome`` (n,); ``outer`` (n_clusters,) numbers the outer cluster of each."""
-    joined = np.column_stack([basis, outcome])
+    start = basis.T @ outcome
+    joined = np.column_stack([basis, outcome - basis @ start])
+    sums = cluster_sums(joined, codes, n_clusters)
     sizes = np.bincount(codes, minlength=n_clusters).astype(float)
     within = np.zeros(n_clusters, dtype=int) if outer is None else outer
     n_outer = 0 if outer is None else int(within.max()) + 1
-    return NestedSums(len(outcome), joined.T @ joined, cluster_sums(joined, codes, n_clusters), sizes, within, n_outer)
+    return _grouped(joined.T @ joined, start, float(outcome @ outcome), len(outcome), sums, sizes, within, n_outer)
+
+
+def _grouped(
+    products: np.ndarray,
+    start: np.ndarray,
+    total: float,
+    n: int,
+    sums: np.ndarray,
+    sizes: np.ndarray,
+    outer: np.ndarray,
+    n_outer: int,
+) -> NestedSums:
+    """The sums with their cells."""
+    distinct, size_at, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    order = np.argsort(size_at, kind="stable")
+    groups = np.split(sums[order], np.cumsum(counts)[:-1])
+    squares = np.stack([group.T @ group for group in groups])
+    found, cell, count = np.unique(outer * len(distinct) + size_at, return_inverse=True, return_counts=True)
+    starts = np.flatnonzero(np.r_[True, np.diff(found // len(distinct)) > 0])
+    cells = Cells(found % len(distinct), count.astype(float), cluster_sums(sums, cell, len(found)), starts)
+    by_size = (distinct, counts.astype(float), squares)
+    return NestedSums(n, products, start, total, sums, sizes, outer, n_outer, by_size, cells)
 
 
 def collapse(sums: NestedSums) -> NestedSums:
     """The same rows with the outer clusters as the only ones."""
-    n_outer = sums.n_outer
-    into = np.zeros((n_outer, sums.sums.shape[1]))
-    np.add.at(into, sums.outer, sums.sums)
-    sizes = np.bincount(sums.outer, weights=sums.sizes, minlength=n_outer)
-    return NestedSums(sums.n, sums.products, into, sizes, np.zeros(n_outer, dtype=int), 0)
+    into = cluster_sums(sums.sums, sums.outer, sums.n_outer)
+    sizes = np.bincount(sums.outer, weights=sums.sizes, minlength=sums.n_outer)
+    alone = np.zeros(sums.n_outer, dtype=int)
+    return _grouped(sums.products, sums.start, sums.total, sums.n, into, sizes, alone, 0)
 
 
 def rss_within(sums: NestedSums) -> float:
     """Residual sum of squares when every cluster has an intercept of its own; 0 when rounding is all that is left."""
-    within = sums.products - sums.sums.T @ (sums.sums / sums.sizes[:, None])
+    sizes, _, squares = sums.by_size
+    within = sums.products - np.tensordot(1.0 / sizes, squares, axes=1)
     inverse = np.linalg.pinv(within[:-1, :-1], rcond=1e-10, hermitian=True)
     rest = float(within[-1, -1] - within[-1, :-1] @ inverse @ within[:-1, -1])
-    return rest if rest > 1e-12 * float(sums.products[-1, -1]) else 0.0
+    return rest if rest > 1e-12 * sums.total else 0.0
 
 
 def at(sums: NestedSums, ratios: np.ndarray) -> Point:
     """The likelihood's parts at ``ratios`` (q,) of the variances of clusters (and outer ones) to the residual one."""
-    shrink = 1.0 / (1.0 + sums.sizes * ratios[0])
-    products = sums.products - sums.sums.T @ (sums.sums * (ratios[0] * shrink)[:, None])
-    log_det = float(np.log1p(sums.sizes * ratios[0]).sum())
-    effective = sums.sizes * shrink
-    raw_scores, traces = [sums.sums * shrink[:, None]], [float(effective.sum())]
+    sizes, counts, of_size = sums.by_size
+    shrink = 1.0 / (1.0 + sizes * ratios[0])
+    products = sums.products - np.tensordot(ratios[0] * shrink, of_size, axes=1)
+    log_det = float(counts @ np.log1p(sizes * ratios[0]))
+    effective = sizes * shrink
+    squares, traces = [np.tensordot(shrink**2, of_size, axes=1)], [float(counts @ effective)]
     if sums.n_outer:
-        outer_sums = cluster_sums(raw_scores[0], sums.outer, sums.n_outer)
-        outer_sizes = np.bincount(sums.outer, weights=effective, minlength=sums.n_outer)
+        cells = sums.cells
+        own, of_cell = shrink[cells.size_at], effective[cells.size_at]
+        shrunk = cells.sums * own[:, None]
+        outer_sums = np.add.reduceat(shrunk, cells.starts)
+        outer_sizes = np.add.reduceat(cells.count * of_cell, cells.starts)
         outer_shrink = 1.0 / (1.0 + ratios[1] * outer_sizes)
         weight = ratios[1] * outer_shrink
-        products = products - outer_sums.T @ (outer_sums * weight[:, None])
+        weighted = outer_sums * weight[:, None]
+        products = products - outer_sums.T @ weighted
         log_det += float(np.log1p(ratios[1] * outer_sizes).sum())
-        raw_scores[0] = raw_scores[0] - effective[:, None] * (outer_sums * weight[:, None])[sums.outer]
-        raw_scores.append(outer_sums * outer_shrink[:, None])
-        traces[0] -= float((weight[sums.outer] * effective**2).sum())
-        traces.append(float((outer_sizes * outer_shrink).sum()))
+        # The scores of clusters are shrunk sums less their size's share of what the outer cluster explains.
+        crossed = np.add.reduceat(shrunk * of_cell[:, None], cells.starts).T @ weighted
+        second = np.add.reduceat(cells.count * of_cell**2, cells.starts)
+        squares[0] = squares[0] - crossed - crossed.T + weighted.T @ (weighted * second[:, None])
+        outer_scores = outer_sums * outer_shrink[:, None]
+        squares.append(outer_scores.T @ outer_scores)
+        traces[0] -= float(weight @ second)
+        traces.append(float(outer_sizes @ outer_shrink))
     r = sums.rank
     inner = products[:r, :r]
-    coordinates = np.linalg.solve(inner, products[:r, r])
-    rss = float(products[r, r] - products[:r, r] @ coordinates)
-    scores = tuple(np.column_stack([s[:, :r], s[:, r] - s[:, :r] @ coordinates]) for s in raw_scores)
-    return Point(inner, coordinates, max(rss, 0.0), log_det, np.array(traces), scores)
+    moved = np.linalg.solve(inner, products[:r, r])
+    rss = float(products[r, r] - products[:r, r] @ moved)
+    turn = np.eye(r + 1)
+    turn[:r, r] = -moved
+    about = tuple(turn.T @ level @ turn for level in squares)
+    return Point(inner, moved, max(rss, 0.0), log_det, np.array(traces), about)
+
+
+def predicted_effects(sums: NestedSums, ratios: np.ndarray) -> np.ndarray:
+    """(G,) best linear unbiased predictions of the clusters' effects at the variance ratios."""
+    point = at(sums, ratios)
+    residual = sums.sums[:, -1] - sums.sums[:, :-1] @ point.moved
+    effective = sums.sizes / (1.0 + sums.sizes * ratios[0])
+    scores = residual / (1.0 + sums.sizes * ratios[0])
+    if sums.n_outer:
+        outer = np.bincount(sums.outer, weights=scores, minlength=sums.n_outer)
+        weight = ratios[1] / (1.0 + ratios[1] * np.bincount(sums.outer, weights=effective, minlength=sums.n_outer))
+        scores = scores - effective * (outer * weight)[sums.outer]
+    return ratios[0] * scores
 
 
 def deviance(sums: NestedSums, point: Point, reml: bool) -> float:
@@ -223,7 +295,7 @@ def covariance_slopes(sums: NestedSums, variances: np.ndarray) -> tuple[np.ndarr
     point = at(sums, variances[:-1] / residual)
     inverse = np.linalg.inv(point.inner)
     covariance = inverse * residual
-    slopes = [inverse @ (s[:, :-1].T @ s[:, :-1]) @ inverse for s in point.scores]
+    slopes = [inverse @ level[:-1, :-1] @ inverse for level in point.squares]
     # The covariance is proportional to the variances together, which gives the slope by the residual one.
     rest = (covariance - sum(v * slope for v, slope in zip(variances, slopes, strict=False))) / residual
     return covariance, np.array([*slopes, rest])
@@ -243,9 +315,9 @@ def _traces(point: Point, reml: bool) -> np.ndarray:
     if not reml:
         return point.traces
     inverse = np.linalg.inv(point.inner)
-    lost = [float(np.einsum("ij,ji->", inverse, s[:, :-1].T @ s[:, :-1])) for s in point.scores]
+    lost = [float((inverse * level[:-1, :-1]).sum()) for level in point.squares]
     return point.traces - np.array(lost)
 
 
 def _squares(point: Point) -> np.ndarray:
-    return np.array([float(s[:, -1] @ s[:, -1]) for s in point.scores])
+    return np.array([float(level[-1, -1]) for level in point.squares])

@@ -33,7 +33,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "value_zero": Kind(REJECTED, "rejected", "out_of_range", "0 typed on a form whose answers begin above it"),
     "value_eight": Kind(REJECTED, "rejected", "out_of_range", "8 typed on a form that ends at 7"),
-    "signed_zero": Kind(REJECTED, "rejected", "label_unknown", "0 on a form answered from -3 to +3 without 0"),
+    "signed_zero": Kind(REJECTED, "rejected", "out_of_range", "0 on a form answered from -3 to +3 without 0"),
     "half_step": Kind(REJECTED, "rejected", "not_a_step", "an answer between two answers, such as 4,5"),
     "date_in_value": Kind(REJECTED, "rejected", "date_in_value", "a spreadsheet made a date of 5/6"),
     "spreadsheet_error": Kind(REJECTED, "rejected", "spreadsheet_error", "#VALUE! left by a broken formula"),

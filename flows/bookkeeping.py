@@ -40,7 +40,8 @@ select
     columns.table_name,
     columns.column_name,
     columns.column_index as position,
-    columns.data_type,
+    -- the names of a list stand in the table they come from
+    case when columns.data_type like 'ENUM(%' then 'ENUM' else columns.data_type end as data_type,
     trim(columns.comment, ' ' || chr(10)) as description
 from duckdb_columns() as columns
 where columns.database_name = 'alliance'

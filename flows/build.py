@@ -1,8 +1,8 @@
 """Run dbt on the build file and say in one line what failed.
 
-dbt runs as a process of its own: in process it would keep the DuckDB file locked. Its settings travel as environment
-variables that stay the same from refresh to refresh, and everything that changes is data in ``landing.raw``, so that
-dbt's partial parsing stays valid.
+dbt runs as a process of its own (`flows.dbt_process`): in process it would keep the DuckDB file locked. Its settings
+travel as environment variables that stay the same from refresh to refresh, and everything that changes is data in
+``landing.raw``, so that dbt's partial parsing stays valid.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from flows.paths import StudyPaths
 
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 
-# dbt takes seconds to load; it may do so while the file it is to fill is copied, and begins when it is told to.
-_DBT = "import sys; from dbt.cli.main import cli; sys.stdin.readline() and cli()"
+# Processes that wait for their command, by what they were started with.
+_waiting: dict[tuple[StudyPaths, str, int], subprocess.Popen[str]] = {}
 
 # Greedy: a value may itself hold the quote that is around it (O'Brien).
 _SINGLE_QUOTED = re.compile(r"'.*'")
@@ -50,6 +50,29 @@ class Built:
 
     run_results: dict[str, Any]
     seconds: dict[str, float]
+
+
+def load_ahead(paths: StudyPaths, *, memory_limit: str, threads: int) -> None:
+    """Let dbt load and read the project while deliveries are landed; `build` finds it ready, `dismiss` ends it."""
+    key = (paths, memory_limit, threads)
+    if key not in _waiting and _PLAIN_PATH.fullmatch(str(paths.folder)):
+        _waiting[key] = _start(paths, memory_limit, threads)
+
+
+def dismiss(paths: StudyPaths) -> None:
+    """End a process that was loaded ahead and is not needed, or not with these settings."""
+    for key in [key for key in _waiting if key[0] == paths]:
+        _end(_waiting.pop(key))
+
+
+@contextmanager
+def dismissed_on_error(paths: StudyPaths) -> Iterator[None]:
+    """Leave no process waiting when what comes before the build fails."""
+    try:
+        yield
+    except BaseException:
+        dismiss(paths)
+        raise
 
 
 def build(
@@ -78,21 +101,15 @@ def build(
     BuildError
         A model or a test with severity error failed; names it and its cause without any value of the data.
     """
-    paths.dbt_target_dir.mkdir(parents=True, exist_ok=True)
     results_file = paths.dbt_target_dir / "run_results.json"
     results_file.unlink(missing_ok=True)
     with plainly_named(paths) as named:
-        process = subprocess.Popen(
-            _command(named, ["build", "--exclude-resource-type", "unit_test", "--exclude", *_left_out(full)]),
-            env=_environment(named, memory_limit, threads),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            umask=0o077,
-        )
-        _let_begin(process, prepare)
+        process = _waiting.pop((named, memory_limit, threads), None)
+        dismiss(paths)
+        if process is None or process.poll() is not None:
+            process = _start(named, memory_limit, threads)
+        command = ["build", "--exclude-resource-type", "unit_test", "--exclude", *_left_out(full)]
+        _let_begin(process, command, prepare)
         last_error = _follow(process, progress)
     if not results_file.exists():
         raise BuildError(
@@ -141,17 +158,39 @@ def plainly_named(paths: StudyPaths) -> Iterator[StudyPaths]:
         yield StudyPaths(link)
 
 
-def _let_begin(process: subprocess.Popen[str], prepare: Callable[[], None]) -> None:
-    """Prepare, then tell dbt to begin; if preparing fails, dbt ends without having begun."""
+def _start(paths: StudyPaths, memory_limit: str, threads: int) -> subprocess.Popen[str]:
+    paths.dbt_target_dir.mkdir(parents=True, exist_ok=True)
+    return subprocess.Popen(
+        _command(paths),
+        env=_environment(paths, memory_limit, threads),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        umask=0o077,
+    )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
+
+
+def _let_begin(process: subprocess.Popen[str], command: list[str], prepare: Callable[[], None]) -> None:
+    """Prepare, then tell dbt what to do; if preparing fails, dbt ends without having begun."""
     assert process.stdin is not None
     try:
         prepare()
         with suppress(BrokenPipeError):  # dbt died while it loaded; what it said is read by `_follow`
-            process.stdin.write("begin\n")
+            process.stdin.write(json.dumps(command) + "\n")
             process.stdin.flush()
     except BaseException:
-        process.kill()
-        process.communicate()
+        _end(process)
         raise
     finally:
         with suppress(BrokenPipeError):
@@ -162,16 +201,11 @@ def _left_out(full: bool) -> list[str]:
     return ["path:seeds"] if full else ["path:seeds", "tag:filled_by_python"]
 
 
-def _command(paths: StudyPaths, arguments: list[str]) -> list[str]:
+def _command(paths: StudyPaths) -> list[str]:
     return [
         sys.executable,
         "-c",
-        _DBT,
-        "--log-format",
-        "json",
-        "--log-level-file",
-        "none",
-        *arguments,
+        "from flows.dbt_process import main; main()",
         "--project-dir",
         str(DBT_PROJECT),
         "--profiles-dir",
@@ -187,6 +221,7 @@ def _environment(paths: StudyPaths, memory_limit: str, threads: int) -> dict[str
     return {
         **os.environ,
         **TELEMETRY_OFF,
+        "PYTHONPATH": os.pathsep.join([str(DBT_PROJECT.parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "ALLIANCE_BUILD": str(paths.build_file),
         "ALLIANCE_LANDING": str(paths.landing_file),
         "ALLIANCE_NEXT": str(paths.next_file),
@@ -198,20 +233,20 @@ def _environment(paths: StudyPaths, memory_limit: str, threads: int) -> dict[str
 
 
 def _follow(process: subprocess.Popen[str], progress: Callable[[str], None]) -> str:
-    """Read dbt's JSON log as it comes; give progress; return the last error said."""
+    """Read what dbt says as it comes; give progress; return the last error said."""
     assert process.stdout is not None
     last_error = ""
     for line in process.stdout:
         try:
-            event = json.loads(line)
-            info, data = event["info"], event.get("data", {})
-        except (ValueError, KeyError):
+            said = json.loads(line)
+            error = said.get("error")
+        except (ValueError, AttributeError):  # not ours: a crash of the interpreter, say
             last_error = without_values(line) or last_error
             continue
-        if info["level"] == "error":
-            last_error = without_values(info["msg"])
-        if info["name"] in ("LogModelResult", "LogTestResult"):
-            progress(f"{data.get('index', '?')} of {data.get('total', '?')} {data['node_info']['node_name']}")
+        if error is not None:
+            last_error = without_values(error)
+        else:
+            progress(f"{said['index']} of {said['total']} {said['done']}")
     process.wait()
     return last_error
 

@@ -60,6 +60,14 @@ inner join forms on answers.form_id = forms.form_id
 left join alliance.core.clients as clients on forms.client_id = clients.client_id
 """
 
+# Without an earlier version each answered form is new, and the forms themselves say how many answers they have.
+_FIRST_FORMS = """
+create or replace temp table changed_forms as
+select 'new' as kind, site_id, instrument_id, rater, form_id, n_answered as n
+from alliance.core.forms
+where n_answered > 0
+"""
+
 _ROWS = """
 insert into alliance.meta.changes by name
 with rows as (
@@ -105,25 +113,17 @@ def record_changes(
     bool
         True when answers that were published before are no longer, so that the file must be written anew.
     """
-    con.execute("create or replace temp table rewritten (site_id varchar)")
-    if rewritten_sites:
-        con.executemany("insert into rewritten values (?)", [[site] for site in rewritten_sites])
     if published is None:
-        _empty_previous(con)
+        con.execute(_FIRST_FORMS)
     else:
+        con.execute("create or replace temp table rewritten (site_id varchar)")
+        if rewritten_sites:
+            con.executemany("insert into rewritten values (?)", [[site] for site in rewritten_sites])
         attach(con, published, "previous", read_only=True)
-    try:
-        con.execute(_FORMS)
-        con.execute(_ROWS, {"refresh_id": refresh_id})
-        row = con.execute("select count(*) from changed_forms where kind in ('vanished', 'withdrawn')")
-        removed = row.fetchone()
-    finally:
-        con.execute("detach previous")
+        try:
+            con.execute(_FORMS)
+        finally:
+            con.execute("detach previous")
+    con.execute(_ROWS, {"refresh_id": refresh_id})
+    removed = con.execute("select count(*) from changed_forms where kind in ('vanished', 'withdrawn')").fetchone()
     return bool(removed and removed[0])
-
-
-def _empty_previous(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("attach ':memory:' as previous")
-    con.execute("create schema previous.core")
-    for table in ("item_responses", "forms"):
-        con.execute(f"create table previous.core.{table} as from alliance.core.{table} limit 0")

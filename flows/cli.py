@@ -70,12 +70,14 @@ def init(
 def check(study: StudyArgument = HERE, as_json: Json = False) -> None:
     """Read settings and deliveries, change nothing, and say what a refresh would load and what is wrong.
 
-    Site by site: forms found, columns not mapped, problems. Exit code 2 if the settings cannot be used, 1 if a
+    Site by site: forms found, answers accepted, missing and rejected (how many, why and where, never what they say),
+    columns not mapped, problems. Exit code 2 if the settings cannot be used, 1 if a
     delivery has a problem that a refresh would stop at.
     """
     from flows import checking
 
-    checked = checking.check_study(_study_folder(study))
+    with present.spinner(quiet=as_json) as progress:
+        checked = checking.check_study(_study_folder(study), progress=progress)
     if as_json:
         present.print_json(checked.to_dict())
     else:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A 2.0 file cannot be opened by 1.x clients; this is the oldest layout that all of them read.
 STORAGE_VERSION = "v1.0.0"
@@ -52,3 +56,10 @@ def attach(con: duckdb.DuckDBPyConnection, path: Path, alias: str, *, read_only:
     """Attach a file; a new one is made in the storage version that every DuckDB 1.x client reads."""
     options = "read_only" if read_only else f"storage_version {literal(STORAGE_VERSION)}"
     con.execute(f"attach {literal(path)} as {identifier(alias)} ({options})")
+
+
+def text_frame(found: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """The rows of an executed query; names of a list (ENUM) as plain text, where pandas would make them categorical."""
+    frame = found.df()
+    names = frame.select_dtypes("category").columns
+    return frame.astype({name: frame[name].cat.categories.dtype for name in names})

@@ -32,7 +32,8 @@ class DeliveryHeader:
     """One delivery without its records.
 
     ``delivery_number`` is its place in the order of landing, ``delivered_on`` the date its name gives (None where the
-    file settings declare none, or the name does not follow them).
+    file settings declare none, or the name does not follow them). ``order_number`` is its place among deliveries that
+    no date orders, where that is another: its bytes came again after others.
     """
 
     delivery_number: int
@@ -41,6 +42,12 @@ class DeliveryHeader:
     file_name: str
     columns: tuple[DeliveredColumn, ...]
     delivered_on: dt.date | None = None
+    order_number: int | None = None
+
+    @property
+    def order(self) -> int:
+        """What orders deliveries where no date does."""
+        return self.delivery_number if self.order_number is None else self.order_number
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows import steps
 from flows.errors import AllianceError
-from flows.locking import refresh_lock
 from flows.steps import Ended, Refresh
 from flows.summary import arrivals_table, checks_table, findings_markdown
 
@@ -90,11 +89,4 @@ def refresh_study(study: str, full: bool = False) -> Ended:
     AllianceError
         With one line of cause; what is published stays as it was.
     """
-    refresh = steps.begin(Path(study), full=full)
-    with refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id), steps.noted(refresh) as note:
-        refresh = land(refresh)
-        if not refresh.is_nothing_new:
-            refresh = publish(analyse(check(build(refresh))))
-        ended = steps.end(refresh)
-        note(ended)
-    return ended
+    return steps.carry_out(Path(study), full=full, by=steps.Steps(land, build, check, analyse, publish))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
 from flows.code_version import code_version
+from flows.landing.known_ids import hide_known_ids
 from flows.landing.land import delivery_headers, land
 from flows.landing.reading import Limits
 from flows.landing.schema import codebook_frames
@@ -42,8 +44,17 @@ class LandedStudy:
     arrivals: tuple[dict[str, str | int], ...]
 
 
-def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: bool) -> LandedStudy:
+def land_study(
+    study: Study,
+    *,
+    refresh_id: str,
+    started_at: dt.datetime,
+    full: bool,
+    load_build: Callable[[], None] = lambda: None,
+) -> LandedStudy:
     """Bring ``landing.duckdb`` to where dbt can begin; say what has to be built.
+
+    ``load_build`` is called, perhaps more than once, as soon as it is clear that something will have to be.
 
     Raises
     ------
@@ -52,6 +63,13 @@ def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: 
     """
     settings = study.settings
     published = None if full else read_published(study.paths.published_file)
+    if published is None:
+        load_build()
+
+    def tell_reading(sentence: str) -> None:
+        load_build()
+        say("land", sentence)
+
     with open_store(study.paths, memory_limit=settings.memory_limit, threads=settings.threads) as store:
         key = load_or_make_key(study.paths, store)
         landed = land(
@@ -60,7 +78,7 @@ def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: 
             refresh_id,
             store,
             limits=Limits(max_cell_bytes=settings.max_cell_bytes),
-            progress=lambda sentence: say("land", sentence),
+            progress=tell_reading,
         )
         headers = delivery_headers(store)
         today = started_at.date()
@@ -81,6 +99,7 @@ def land_study(study: Study, *, refresh_id: str, started_at: dt.datetime, full: 
         update_pseudonyms(store, key, rest)
         _write_scope(store, scope)
         store.add_problems(refresh_id, [*layout.problems, *withdrawal_problems])
+        hide_known_ids(store)
         return LandedStudy(
             scope,
             tuple(f"{h.site_id}/{h.file_name}" for h in headers if h.delivery_number in set(landed.new)),

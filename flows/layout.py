@@ -18,7 +18,7 @@ from flows.fingerprints import site_fingerprints
 from flows.landing.discover import matches
 from flows.layout_blocks import Delivery, LayoutRows, leave_unmapped, resolve_delivery
 from flows.layout_tables import LAYOUT_TABLES, make_frame
-from flows.problems import Problem
+from flows.problems import Problem, Severity
 from flows.site_models import FileSettings, SiteSettings
 from flows.study import Study
 
@@ -72,7 +72,7 @@ def resolve_layout(
     covered, uncovered = _cover(study, [each for each in deliveries if each.delivery_number not in set_aside])
     uncovered += [each for each in deliveries if each.delivery_number in set_aside]
     for delivery in covered:
-        site_file = study.paths.relative(study.paths.site_file(delivery.header.site_id))
+        site_file = _site_file(delivery.header.site_id, study)
         _note_name(delivery, site_file, rows)
         resolve_delivery(delivery, codebook, rows, site_file)
     for header in uncovered:
@@ -142,7 +142,7 @@ def _cover(study: Study, deliveries: Sequence[DeliveryHeader]) -> tuple[list[Del
             uncovered.append(header)
         else:
             found.append((header, file))
-    found.sort(key=lambda pair: (pair[0].site_id, _delivered_on(*pair) or dt.date.min, pair[0].delivery_number))
+    found.sort(key=lambda pair: (pair[0].site_id, _delivered_on(*pair) or dt.date.min, pair[0].order))
     newest = {(header.site_id, file.name): header.delivery_number for header, file in found}
     ranks: dict[str, int] = {}
     covered = []
@@ -194,11 +194,8 @@ def _note_name(delivery: Delivery, site_file: str, rows: LayoutRows) -> None:
     header, file = delivery.header, delivery.file
     if file.date_in_name is not None and file.date_of(header.file_name) is None:
         rows.problems.append(
-            Problem(
-                header.site_id,
-                header.file_name,
-                None,
-                None,
+            _told(
+                header,
                 "date_in_name_not_found",
                 f"The file's name has no date as `date_in_name` says ({file.date_in_name}); it counts as the oldest.",
                 f"Rename the file, or correct `date_in_name` in {site_file}.",
@@ -207,55 +204,49 @@ def _note_name(delivery: Delivery, site_file: str, rows: LayoutRows) -> None:
         )
 
 
+def _told(header: DeliveryHeader, problem: str, message: str, action: str, severity: Severity) -> Problem:
+    return Problem.of_file(header.site_id, header.file_name, problem, message, action, severity)
+
+
+def _site_file(site_id: str, study: Study) -> str:
+    return study.paths.relative(study.paths.site_file(site_id))
+
+
 def _not_covered(header: DeliveryHeader, study: Study) -> Problem:
-    site_file = study.paths.relative(study.paths.site_file(header.site_id))
-    return Problem(
-        header.site_id,
-        header.file_name,
-        None,
-        None,
+    return _told(
+        header,
         "file_entry_gone",
-        f"The delivery was landed for the file entry {header.file_spec!r}, which {site_file} no longer has; "
-        "none of its cells is mapped.",
+        f"The delivery was landed for the file entry {header.file_spec!r}, which "
+        f"{_site_file(header.site_id, study)} no longer has; none of its cells is mapped.",
         "Bring the entry back, or give another entry a pattern that fits the file's name.",
         "warning",
     )
 
 
 def _told_left_out(header: DeliveryHeader, study: Study) -> Problem:
-    site_file = study.paths.relative(study.paths.site_file(header.site_id))
-    return Problem(
-        header.site_id,
-        header.file_name,
-        None,
-        None,
+    return _told(
+        header,
         "left_out",
-        f"Delivery {header.delivery_number} of this name is taken back by `leave_out` in {site_file}; "
-        "none of its cells is mapped.",
+        f"Delivery {header.delivery_number} of this name is taken back by `leave_out` in "
+        f"{_site_file(header.site_id, study)}; none of its cells is mapped.",
         "Nothing, if that was on purpose; else take it off the list.",
         "info",
     )
 
 
 def _told_leaves_nothing_out(site: SiteSettings, file: FileSettings, pattern: str) -> Problem:
-    return Problem(
+    return Problem.of_file(
         site.site,
         "",
-        None,
-        None,
         "leave_out_not_found",
         f"No delivery of {file.name!r} has a name that fits {pattern!r} under `leave_out`.",
         "Correct the name, or take it off the list.",
-        "warning",
     )
 
 
 def _set_aside(header: DeliveryHeader) -> Problem:
-    return Problem(
-        header.site_id,
-        header.file_name,
-        None,
-        None,
+    return _told(
+        header,
         "set_aside",
         f"Delivery {header.delivery_number} of this name could not be used, and its file has been taken away or "
         "replaced; none of its cells is mapped.",
@@ -266,11 +257,9 @@ def _set_aside(header: DeliveryHeader) -> Problem:
 
 def _settings_problems(study: Study) -> list[Problem]:
     return [
-        Problem(
+        Problem.of_file(
             each.site_id or "",
             "",
-            None,
-            None,
             "site_file_invalid",
             f"{each.file}{'' if each.line is None else f', line {each.line}'}"
             f"{f', {each.key_path}' if each.key_path else ''}: {each.message.rstrip('.')}; the site is left out.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from flows.progress import Listener
 
 if TYPE_CHECKING:
-    from flows.checking import Checked
+    from flows.checking import Checked, CheckedCells
     from flows.errors import AllianceError
     from flows.status import Status
     from flows.steps import Ended
@@ -59,6 +59,16 @@ def progress(*, quiet: bool) -> Iterator[Listener]:
         yield listener
 
 
+@contextmanager
+def spinner(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What a command is at, where a person looks on; nothing of it stays."""
+    if quiet:
+        yield lambda sentence: None
+        return
+    with _err.status("begins") as status:
+        yield lambda sentence: status.update(escape(sentence))
+
+
 def show_rows(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
     """Print a query's rows as a table."""
     table = Table(*(escape(name) for name in columns), box=None, header_style="bold", pad_edge=False)
@@ -74,10 +84,29 @@ def show_checked(checked: Checked) -> None:
         _out.print(f"\n[bold]{escape(site.site_id)}[/] {escape(site.name)}")
         if site.forms:
             show_rows(["file", "instrument", "rater", "session", "items"], site.forms)
+        _show_cells(site.cells)
         for sentence in site.not_mapped:
             _out.print(f"  not mapped: {escape(sentence)}")
         _show_told(site.problems, indent="  ")
     _out.print(f"\n{escape(checked.message)}")
+
+
+def _show_cells(files: list[CheckedCells]) -> None:
+    from flows.checking import counted, in_words
+
+    shown = ["accepted", "declared_missing", "blank", "rejected"]
+    shown += [fate for fate in ("superseded", "withdrawn") if any(getattr(each, fate) for each in files)]
+    if files:
+        rows = [(each.file_name, *(getattr(each, fate) for fate in shown)) for each in files]
+        show_rows(["answers in", *(fate.removeprefix("declared_") for fate in shown)], rows)
+    for each in files:
+        for rejection in each.rejections:
+            _out.print(f"  [yellow]rejected:[/] {escape(each.file_name)}: {escape(in_words(rejection))}")
+        if each.unknown_codes:
+            _out.print(
+                f"  not mapped: {escape(each.file_name)}: {counted(each.unknown_codes, 'record')} "
+                "with an item code that no form names"
+            )
 
 
 def _show_told(problems: list[tuple[str, str]], indent: str = "") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from flows.codebook import Codebook
 from flows.delivery_headers import DeliveryHeader
-from flows.layout import Layout, resolve_layout
+from flows.layout import Layout
 from flows.problems import Problem
 from flows.settings_types import clean_column_name
 from flows.study import Study
@@ -72,18 +72,12 @@ class SitePreview:
 
 
 def preview(
-    study: Study,
-    codebook: Codebook,
-    deliveries: Sequence[DeliveryHeader],
-    landing_problems: Iterable[Problem] = (),
-    without_file: Collection[int] = (),
+    study: Study, codebook: Codebook, layout: Layout, landing_problems: Iterable[Problem] = ()
 ) -> dict[str, SitePreview]:
     """What each site's deliveries would become, by site in alphabetical order.
 
-    ``landing_problems`` are what the readers found; they are shown beside the layout's own. ``without_file`` are as for
-    `flows.layout.resolve_layout`. Nothing is changed.
+    ``landing_problems`` are what the readers found; they are shown beside the layout's own. Nothing is changed.
     """
-    layout = resolve_layout(study, codebook, deliveries, without_file=without_file)
     problems = [*layout.problems, *landing_problems]
     site_ids = sorted({*study.sites, *study.invalid_sites, *(each.site_id for each in problems if each.site_id)})
     tables = _take_apart(layout)

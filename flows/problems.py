@@ -45,6 +45,13 @@ class Problem:
     action: str
     severity: Severity
 
+    @classmethod
+    def of_file(
+        cls, site_id: str, file_name: str, problem: str, message: str, action: str, severity: Severity = "warning"
+    ) -> Problem:
+        """A problem of a whole file, or of a whole site where ``file_name`` is empty."""
+        return cls(site_id, file_name, None, None, problem, message, action, severity)
+
     def __str__(self) -> str:
         """Place, message and action on one line."""
         place = ", ".join(

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ BY_SITE = (
 )
 # More free blocks than this share, and the file is written anew.
 FREE_BLOCK_SHARE = 0.2
+# Keys are unique and no dictionary shortens them; a small limit lets DuckDB see that early. Zstandard at level 1
+# takes no longer than snappy and less than half of the space.
+_PARQUET = "format parquet, compression zstd, compression_level 1, dictionary_size_limit 5000"
 LINKS = ("alliance.duckdb", "parquet", "report", "manifest.json")
 
 
@@ -122,13 +125,16 @@ def publish(
     try:
         shutil.rmtree(version, ignore_errors=True)
         version.mkdir(parents=True)
-        _write_parquet(paths, version / "parquet", rewritten_sites, resources)
-        tables = _row_counts(paths.next_file, resources)
-        paths.next_file.replace(version / "alliance.duckdb")
-        (version / "alliance.duckdb").chmod(0o440)
-        if report is not None:
-            shutil.move(str(report), version / "report")
-        manifest = _manifest(version, refresh_id, tables)
+        with ThreadPoolExecutor(resources.threads) as pool:
+            # One file holds most of the bytes: its hash takes as long as several Parquet files, so it begins first.
+            hashed = pool.submit(_sha256, paths.next_file)
+            _write_parquet(paths, version / "parquet", rewritten_sites, resources, pool)
+            tables = _row_counts(paths.next_file, resources)
+            paths.next_file.replace(version / "alliance.duckdb")
+            (version / "alliance.duckdb").chmod(0o440)
+            if report is not None:
+                shutil.move(str(report), version / "report")
+            manifest = _manifest(version, refresh_id, tables, {"alliance.duckdb": hashed.result()}, pool)
         (version / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         switch(paths, refresh_id)
     except OSError as error:
@@ -216,7 +222,11 @@ def _row_counts(database: Path, resources: Resources) -> dict[str, int]:
 
 
 def _write_parquet(
-    paths: StudyPaths, folder: Path, rewritten_sites: Iterable[str] | None, resources: Resources
+    paths: StudyPaths,
+    folder: Path,
+    rewritten_sites: Iterable[str] | None,
+    resources: Resources,
+    pool: ThreadPoolExecutor,
 ) -> None:
     """One file per table, and per site for the large ones; unchanged sites' files are linked, not written.
 
@@ -228,17 +238,17 @@ def _write_parquet(
     # DuckDB counts the thread that asks among its own; with 1 each asking thread works alone.
     with connect(memory_limit=resources.memory_limit, threads=1, temp=paths.temp_dir) as con:
         attach(con, paths.next_file, "alliance", read_only=True)
-        with ThreadPoolExecutor(resources.threads) as pool:
-            written: list[Future[None]] = []
-            for select, file in _parquet_files(con, folder):
-                old = previous / file.relative_to(folder)
-                site = file.stem.removeprefix("site_id=")
-                if rewritten is not None and site != file.stem and site not in rewritten and old.exists():
-                    os.link(old.resolve(), file)
-                    continue
-                written.append(pool.submit(_copy_to_parquet, con.cursor(), select, file))
-            for one in written:
-                one.result()
+        written: list[Future[None]] = []
+        for select, file in _parquet_files(con, folder):
+            old = previous / file.relative_to(folder)
+            site = file.stem.removeprefix("site_id=")
+            if rewritten is not None and site != file.stem and site not in rewritten and old.exists():
+                os.link(old.resolve(), file)
+                continue
+            written.append(pool.submit(_copy_to_parquet, con.cursor(), select, file))
+        wait(written)  # all of them, also when one fails: their cursors are the connection's
+        for one in written:
+            one.result()
 
 
 def _parquet_files(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, Path]]:
@@ -260,17 +270,19 @@ def _parquet_files(con: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tup
 
 def _copy_to_parquet(con: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
     with con:
-        # Keys are unique and no dictionary shortens them; a small limit lets DuckDB see that early.
-        con.execute(f"copy ({select}) to {literal(file)} (format parquet, dictionary_size_limit 5000)")
+        con.execute(f"copy ({select}) to {literal(file)} ({_PARQUET})")
     file.chmod(0o440)
 
 
-def _manifest(version: Path, refresh_id: str, tables: dict[str, int]) -> dict[str, Any]:
-    files = {
-        str(path.relative_to(version)): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        for path in sorted(version.rglob("*"))
-        if path.is_file()
-    }
+def _manifest(
+    version: Path, refresh_id: str, tables: dict[str, int], known: dict[str, str], pool: ThreadPoolExecutor
+) -> dict[str, Any]:
+    """``known`` are hashes of files, by their path in the version, that need not be read again."""
+    names = sorted(str(path.relative_to(version)) for path in version.rglob("*") if path.is_file())
+    rest = [name for name in names if name not in known]
+    found = pool.map(lambda name: _sha256(version / name), rest)
+    hashes = {**known, **dict(zip(rest, found, strict=True))}
+    files = {name: {"bytes": (version / name).stat().st_size, "sha256": hashes[name]} for name in names}
     return {"refresh_id": refresh_id, "tables": tables, "files": files}
 
 

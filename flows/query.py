@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ def run_query(published_file: Path, sql: str) -> tuple[list[str], list[tuple[Any
     NothingPublished
         There is no published file yet.
     UsageError
-        The statement is wrong; the message is DuckDB's.
+        The statement is wrong (the message is DuckDB's), or it is none, or more than one.
     """
     if not published_file.exists():
         raise NothingPublished("this study has no published warehouse yet", next_step="run `alliance refresh`")
@@ -35,10 +36,16 @@ def run_query(published_file: Path, sql: str) -> tuple[list[str], list[tuple[Any
         con.execute("set enable_external_access = false")
         con.execute("set lock_configuration = true")
         try:
-            cursor = con.execute(sql)
+            statements = con.extract_statements(sql)
+            if len(statements) != 1:
+                raise UsageError(
+                    f"{len(statements)} statements were given, and one can be answered",
+                    next_step='give one, such as "select count(*) from core.forms"',
+                )
+            cursor = con.execute(statements[0])
             if cursor.description is None:
                 return [], []
-            return [column[0] for column in cursor.description], cursor.fetchall()
+            return _each_once([column[0] for column in cursor.description]), cursor.fetchall()
         except duckdb.Error as error:
             raise UsageError(
                 "the query could not be answered",
@@ -57,5 +64,26 @@ def as_csv(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
 
 
 def as_json(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
-    """A list of objects; dates as ISO text."""
-    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str, ensure_ascii=False, indent=1)
+    """A list of objects; dates as ISO text, and null for what JSON has no number for (not a number, infinity)."""
+    objects = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+    return json.dumps(objects, default=str, ensure_ascii=False, indent=1, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _each_once(names: list[str]) -> list[str]:
+    """Names of columns, a repeated one with a number behind, so that none hides another in an object."""
+    taken = set(names)
+    unique: list[str] = []
+    for name in names:
+        number, fresh = 1, name
+        while fresh in unique or (fresh != name and fresh in taken):
+            fresh, number = f"{name}_{number}", number + 1
+        unique.append(fresh)
+    return unique

@@ -39,7 +39,8 @@ enforced contract; the same words stand in the file itself, as comments of table
 said where it holds.
 
 Ids that begin with `cl_`, `th_`, `dy_` and `ep_` are pseudonyms. `form_id`, `response_id` and `score_id` are numbers
-made from what they name, the same in every refresh.
+made from what they name, the same in every refresh. Columns of type `enum` hold one of a short list of names (sites,
+instruments, scales, items, sessions, raters, phases, statuses): they are text to every query, and stored as numbers.
 """
 
 _CLI = """\
@@ -144,7 +145,7 @@ def _tables() -> Iterator[_Table]:
             columns = tuple(
                 (
                     column["name"],
-                    column["data_type"],
+                    "enum" if column["data_type"].startswith("alliance.") else column["data_type"],
                     any(rule["type"] == "not_null" for rule in column.get("constraints", [])),
                     column["description"].strip(),
                 )

@@ -69,8 +69,11 @@ def decide_scope(
     changed = tuple(sorted(s for s in names if site_states.get(s) != published.site_states.get(s)))
     if not changed and study_state == published.study_state:
         return Scope("nothing_new", (), site_states, study_state)
-    kind: Literal["full", "incremental"] = "full" if names and len(changed) == len(names) else "incremental"
-    return Scope(kind, changed, site_states, study_state)
+    # The tables' columns can hold the names of the published sites and no others, so a new site, or one that is gone,
+    # makes all of them anew.
+    if set(site_states) == set(published.site_states) and len(changed) < len(names):
+        return Scope("incremental", changed, site_states, study_state)
+    return Scope("full", tuple(sorted(names)), site_states, study_state)
 
 
 def read_published(file: Path) -> Published | None:

@@ -35,7 +35,8 @@ DecimalMark = Literal[".", ","]
 
 def _encoding(name: str) -> str:
     try:
-        codecs.lookup(name)
+        # Some codecs turn bytes into bytes; those do not encode text.
+        "".encode(codecs.lookup(name).name)
     except LookupError:
         raise problem(f"{name!r} is not an encoding", "write utf-8, latin-1, cp1252 or another name") from None
     return name
@@ -46,9 +47,17 @@ def _delimiter(value: Any) -> Any:
     return "\t" if value in ("\\t", "tab") else value
 
 
+def _separates(delimiter: str) -> str:
+    if delimiter.isalnum() or delimiter in "\r\n\0":
+        raise problem(f"{delimiter!r} cannot separate cells", 'write the delimiter: "," ";" "|" or "\\t" (tab)')
+    return delimiter
+
+
 Encoding = Annotated[str, AfterValidator(_encoding)]
 _OneCharacter = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1)]
-Delimiter = Annotated[_OneCharacter, BeforeValidator(_delimiter, json_schema_input_type=str)]
+Delimiter = Annotated[
+    _OneCharacter, BeforeValidator(_delimiter, json_schema_input_type=str), AfterValidator(_separates)
+]
 HeaderRow = Annotated[int, Field(ge=1)]
 
 
@@ -62,6 +71,12 @@ class CsvOptions(Settings):
     quote: _OneCharacter = Field(default='"', description="The character around cells that hold the delimiter")
     decimal: DecimalMark = Field(default=".", description="The decimal mark of its numbers")
     header_row: HeaderRow = Field(default=1, description="The row that holds the columns' names, counted from 1")
+
+    @model_validator(mode="after")
+    def _two_signs(self) -> CsvOptions:
+        if self.quote == self.delimiter:
+            raise problem("`quote` and `delimiter` are the same sign", "write both as the file has them")
+        return self
 
 
 class ExcelOptions(Settings):

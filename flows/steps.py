@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from flows.bookkeeping import record_refresh
 from flows.code_version import code_version
 from flows.errors import AllianceError, CheckFailed
 from flows.forgetting import forget_withdrawn
+from flows.locking import refresh_lock
 from flows.paths import StudyPaths
 from flows.problems import Problem
 from flows.progress import say
@@ -100,6 +102,43 @@ class Ended:
     message: str
 
 
+Step = Callable[[Refresh], Refresh]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is done at each step of a refresh; Prefect's tasks and benchmarks put their own in their place."""
+
+    land: Step
+    build: Step
+    check: Step
+    analyse: Step
+    publish: Step
+
+
+def carry_out(folder: Path, *, full: bool = False, by: Steps | None = None) -> Ended:
+    """Refresh the study in `folder`: the one place that says in which order, and under which lock.
+
+    Raises
+    ------
+    Busy
+        Another refresh of the study runs.
+    AllianceError
+        A step failed, or critical checks stopped publishing; what is published is as it was.
+    """
+    do = by or Steps(land, build, check, analyse, publish)
+    refresh = begin(folder, full=full)
+    with refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id), noted(refresh) as note:
+        refresh = do.land(refresh)
+        if not refresh.is_nothing_new:
+            refresh = do.publish(do.analyse(do.check(do.build(refresh))))
+        # Also when nothing is new: the refresh that published without a withdrawn client may have been killed here.
+        forget(refresh)
+        ended = end(refresh)
+        note(ended)
+    return ended
+
+
 def begin(folder: Path, *, full: bool = False) -> Refresh:
     """A refresh that starts now."""
     now = dt.datetime.now(dt.UTC)
@@ -113,9 +152,19 @@ def land(refresh: Refresh) -> Refresh:
         study = load_study(refresh.paths.folder, strict=False)
         # Before anything is landed: a threshold nobody knows is found in a second, or after the whole build.
         judgement.checks_of(study.settings.thresholds)
-        found = landed.land_study(
-            study, refresh_id=refresh.refresh_id, started_at=refresh.started_at, full=refresh.full
-        )
+        settings = study.settings
+        with dbt.dismissed_on_error(refresh.paths):
+            found = landed.land_study(
+                study,
+                refresh_id=refresh.refresh_id,
+                started_at=refresh.started_at,
+                full=refresh.full,
+                load_build=partial(
+                    dbt.load_ahead, refresh.paths, memory_limit=settings.memory_limit, threads=settings.threads
+                ),
+            )
+        if found.scope.kind == "nothing_new":
+            dbt.dismiss(refresh.paths)
         say("land", f"{len(found.new_deliveries)} new deliveries; {_scope_in_words(found.scope)}")
     return replace(
         refresh,
@@ -157,6 +206,13 @@ def measure_and_judge(refresh: Refresh) -> Refresh:
         )
         say("check", f"{verdict.n_critical} critical, {verdict.n_warnings} warnings of {verdict.n_results} results")
     return replace(refresh, verdict=verdict)
+
+
+def check(refresh: Refresh) -> Refresh:
+    """Judge the measures; a critical failure ends the refresh here."""
+    refresh = measure_and_judge(refresh)
+    stop_on_critical(refresh)
+    return refresh
 
 
 def stop_on_critical(refresh: Refresh) -> None:
@@ -216,9 +272,13 @@ def publish(refresh: Refresh) -> Refresh:
             resources=refresh.resources,
         )
         say("publish", f"version {refresh.refresh_id}")
-        for version in forget_withdrawn(refresh.paths):
-            say("publish", f"version {version} is deleted: a client in it has withdrawn")
     return refresh
+
+
+def forget(refresh: Refresh) -> None:
+    """Delete earlier versions that hold a client who has withdrawn; the published one does not any more."""
+    for version in forget_withdrawn(refresh.paths):
+        say("publish", f"version {version} is deleted: a client in it has withdrawn")
 
 
 def end(refresh: Refresh) -> Ended:
@@ -283,14 +343,18 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
             "the published warehouse is as it was",
         ) from None
     except duckdb.IOException as error:
+        if "no space" in str(error).lower():
+            raise _no_space(name) from None
         raise AllianceError(
             f"the step `{name}` failed",
-            cause="no space left on the disk"
-            if "no space" in str(error).lower()
-            else f"a file could not be read or written: {dbt.without_values(str(error))}",
-            next_step="look at free disk space and access rights, then try again; the published warehouse is as it was",
+            cause=f"a file could not be read or written: {dbt.without_values(str(error))}",
+            next_step="look at the access rights in the study's folder and try again; "
+            "the published warehouse is as it was",
         ) from None
     except Exception as error:
+        if isinstance(error, duckdb.Error) and "no space" in str(error).lower():
+            # A commit that finds the disk full is a TransactionException.
+            raise _no_space(name) from None
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise AllianceError(
             f"the step `{name}` failed",
@@ -299,6 +363,14 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
             next_step="the published warehouse is as it was; please report this as a defect",
         ) from None
     refresh.seconds[name] = (dt.datetime.now(dt.UTC) - started).total_seconds()
+
+
+def _no_space(step: str) -> AllianceError:
+    return AllianceError(
+        f"the step `{step}` failed",
+        cause="no space left on the disk",
+        next_step="make room and try again; the published warehouse is as it was",
+    )
 
 
 def _free_id(paths: StudyPaths, now: dt.datetime) -> str:

@@ -126,7 +126,12 @@ def _site_files(paths: StudyPaths, loading: _Loading) -> Iterator[Path]:
             loading.invalid_sites.append(path.stem)
             loading.problems.append(
                 ConfigurationProblem(
-                    paths.relative(path), None, "", "this file is not read", f"name it {path.stem}.yml", path.stem
+                    paths.relative(path),
+                    None,
+                    "",
+                    "this file is not read",
+                    f"name it {path.stem.lstrip('.')}.yml",
+                    path.stem,
                 )
             )
 

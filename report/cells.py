@@ -47,21 +47,6 @@ order by n desc, cells.site_id, deliveries.file_name, columns.column_name, cells
 limit 51
 """
 
-_REASONS = {
-    "out_of_range": "a number outside the item's range",
-    "not_a_step": "a number between two possible answers",
-    "not_a_number": "text where a number is expected",
-    "label_unknown": "a text that is none of the declared labels",
-    "spreadsheet_error": "an error of a spreadsheet such as a failed formula",
-    "date_in_value": "a date where an answer is expected",
-    "date_not_readable": "a date that is not in the declared format",
-    "conflict": "two files or rows give different answers for the same form",
-    "client_id_blank": "the record does not say whose it is",
-    "rater_unknown": "the record's rater is neither client nor therapist",
-    "unknown_session": "the record's session is not declared",
-    "session_blank": "the record does not say which session it is of",
-}
-
 
 def accounts_section(warehouse: Warehouse) -> Section:
     """The conservation law: how the cells of each site are divided, in a figure and in numbers."""
@@ -155,7 +140,7 @@ def rejected_section(warehouse: Warehouse) -> Section:
         [
             (
                 words.plain(row["reason"]),
-                _REASONS.get(row["reason"], ""),
+                words.REASONS.get(row["reason"], ""),
                 words.plain(row["value_class"]),
                 *[words.count(row[name]) for name in ("n", "items", "deliveries", "sites")],
             )

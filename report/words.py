@@ -10,6 +10,23 @@ from typing import Any
 NOTHING = "–"
 MINUS = "−"
 SECONDS_A_MINUTE = 60
+# Why cells are rejected (quality.rejected_cells), in words.
+REASONS = {
+    "out_of_range": "a number outside the item's range, or none of the numbers declared as labels",
+    "not_a_step": "a number between two possible answers",
+    "not_a_number": "text where a number is expected",
+    "label_unknown": "a text that is none of the declared labels",
+    "spreadsheet_error": "an error of a spreadsheet such as a failed formula",
+    "date_in_value": "a date where an answer is expected",
+    "date_not_readable": "a date that is not in the declared format",
+    "conflict": "two files or rows give different answers for the same form",
+    "client_id_blank": "the record does not say whose it is",
+    "rater_unknown": "the record's rater is neither client nor therapist",
+    "unknown_session": "the record's session is not declared",
+    "session_blank": "the record does not say which session it is of",
+    "rater_blank": "the record does not say who answered",
+    "pseudonym_missing": "an id that has no pseudonym yet",
+}
 
 
 def count(value: float | None) -> str:

@@ -1,6 +1,6 @@
 {#-
   The incremental strategy of every per-site table: rows of the changed sites give way to the rows the model selected,
-  which hold the changed sites only. A site that left the study is a changed site without new rows.
+  which hold the changed sites only.
 -#}
 {% macro get_incremental_replace_changed_sites_sql(arg_dict) -%}
     {%- set target_relation = arg_dict["target_relation"] -%}
@@ -9,7 +9,7 @@
         {{ exceptions.raise_compiler_error(target_relation ~ " has no column site_id, so its sites cannot be replaced") }}
     {%- endif -%}
     delete from {{ target_relation }}
-    where site_id in (select site_id from {{ changed_sites_relation() }});
+    where site_id in (select cast(site_id as {{ category("site_id") }}) from {{ changed_sites_relation() }});
 
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }} from {{ arg_dict["temp_relation"] }};

@@ -10,8 +10,19 @@ import pandas as pd
 
 from analysis.component_study import ItemFacts
 from flows.analysis_settings import AnalysisSettings
+from flows.database import text_frame
 
 JOINT = "joint"
+
+_ITEMS = """
+select item_id, instrument_id, reverse_keyed, theme, overlaps_outcome, min_value, max_value
+from alliance.core.items order by instrument_id, item_number
+"""
+_SCALES = """
+select instrument_id, scale_id, kind, item_id
+from alliance.core.scale_items join alliance.core.scales using (instrument_id, scale_id)
+order by instrument_id, scale_number, item_id
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +84,8 @@ class PlannedSet:
 
 def read_catalogue(con: duckdb.DuckDBPyConnection, theme_names: Mapping[str, str]) -> Catalogue:
     """The catalogue of the attached database ``alliance``."""
-    items = con.execute(
-        "select item_id, instrument_id, reverse_keyed, theme, overlaps_outcome, min_value, max_value "
-        "from alliance.core.items order by instrument_id, item_number"
-    ).df()
-    scales = con.execute(
-        "select instrument_id, scale_id, kind, item_id from alliance.core.scale_items "
-        "join alliance.core.scales using (instrument_id, scale_id) order by instrument_id, scale_number, item_id"
-    ).df()
+    items = text_frame(con.execute(_ITEMS))
+    scales = text_frame(con.execute(_SCALES))
     rated = con.execute(
         "select distinct rater, instrument_id from alliance.core.forms join alliance.core.instruments "
         "using (instrument_id) where domain = 'alliance' and phase = 'therapy' and n_answered > 0 order by all"

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from analysis.study_rows import KEYS, Rows
+from flows.database import text_frame
 
 # Sums of answers in steps of one are exact in any order; averages of other numbers are not, so means are ordered.
 _CELL = {
@@ -177,10 +178,8 @@ def read_rows(
     template = _CELL["mean" if session_rule == "mean" else "one"]
     # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
     cells = ",\n    ".join(f'{template.format(item=_quoted(item))} as "{item}"' for item in items)
-    found = con.execute(
-        _ROWS.format(cells=cells),
-        {"rater": rater, "instruments": list(instruments), "items": list(items), **_session(session_rule)},
-    ).df()
+    settings = {"rater": rater, "instruments": list(instruments), "items": list(items), **_session(session_rule)}
+    found = text_frame(con.execute(_ROWS.format(cells=cells), settings))
     return Rows(found[list(items)].astype(float), found[list(KEYS)])
 
 
@@ -189,7 +188,7 @@ def read_outcomes(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
     Columns: unit_id, client_id, dyad_id, outcome (``scl_90_r.gsi``), rater, phase, benefit, form_date.
     """
-    return con.execute(_OUTCOMES).df()
+    return text_frame(con.execute(_OUTCOMES))
 
 
 def read_scales(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
@@ -203,7 +202,7 @@ def read_scores(con: duckdb.DuckDBPyConnection, *, rater: str, scales: tuple[str
     if not cells:
         return Rows(pd.DataFrame(), pd.DataFrame(columns=list(KEYS)))
     query = _SCORES.format(cells=",\n    ".join(cells))
-    found = con.execute(query, {"rater": rater, "scales": list(scales), **_session(session_rule)}).df()
+    found = text_frame(con.execute(query, {"rater": rater, "scales": list(scales), **_session(session_rule)}))
     return Rows(found[list(scales)].astype(float), found[list(KEYS)])
 
 
@@ -221,7 +220,7 @@ def read_pairs(
         for scale in scales
         for rater in ("client", "therapist")
     ]
-    found = con.execute(_PAIRS.format(cells=",\n    ".join(cells)), _session(session_rule)).df()
+    found = text_frame(con.execute(_PAIRS.format(cells=",\n    ".join(cells)), _session(session_rule)))
     client, therapist = (
         found[[f"{rater}:{scale}" for scale in scales]].set_axis(list(scales), axis=1).astype(float)
         for rater in ("client", "therapist")

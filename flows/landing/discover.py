@@ -93,15 +93,12 @@ def _parts_match(pattern: tuple[str, ...], name: tuple[str, ...]) -> bool:
 def _regular_files(site_id: str, folder: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
     if folder.is_symlink() or not folder.is_dir():
         problems.append(
-            Problem(
+            _told(
                 site_id,
                 "",
-                None,
-                None,
                 "no_deliveries_folder",
                 f"There is no folder deliveries/{site_id}.",
                 "Make it and put the site's files there.",
-                "warning",
             )
         )
         return
@@ -183,15 +180,12 @@ def _companions(
                 companions[site.site, pattern] = names[max(names, key=natural_order)]
             else:
                 problems.append(
-                    Problem(
+                    _told(
                         site.site,
                         pattern,
-                        None,
-                        None,
                         "companion_missing",
                         f"There is no such file, which the settings of {file.name!r} name.",
                         "Put it into the site's folder, or correct the site's settings.",
-                        "warning",
                     )
                 )
     return taken
@@ -228,11 +222,9 @@ def _matched(site: SiteSettings, found: Iterable[tuple[str, Path]], problems: li
     for file in site.files:
         if file.name not in seen:
             problems.append(
-                Problem(
+                _told(
                     site.site,
                     "",
-                    None,
-                    None,
                     "nothing_delivered",
                     f"No file follows the pattern {file.pattern!r} of {file.name!r}.",
                     "Nothing, if the site has not delivered yet; else correct the pattern.",
@@ -248,15 +240,12 @@ def _unknown_folders(study: Study, paths: StudyPaths) -> Iterator[Problem]:
         known = path.name in study.sites or path.name in study.invalid_sites or path.name in _NEVER_TOLD
         if not known and not path.name.startswith(".") and not _is_empty_folder(path):
             name = printable(path.name)
-            yield Problem(
+            yield _told(
                 "",
                 name,
-                None,
-                None,
                 "unknown_site",
                 f"deliveries/{name} belongs to no site, and nothing of it is read.",
                 _what_to_do(path, name, study),
-                "warning",
             )
 
 
@@ -286,4 +275,4 @@ def printable(name: str) -> str:
 
 
 def _told(site_id: str, name: str, problem: str, message: str, action: str, severity: Severity = "warning") -> Problem:
-    return Problem(site_id, name, None, None, problem, message, action, severity)
+    return Problem.of_file(site_id, name, problem, message, action, severity)

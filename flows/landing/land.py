@@ -20,6 +20,7 @@ from flows.codebook import Codebook
 from flows.delivery_headers import DeliveryHeader, free_text_columns
 from flows.errors import LandingError
 from flows.form_sources import form_sources
+from flows.landing.came_again import CameAgain
 from flows.landing.discover import Discovery, FoundFile, discover, landing_order, matches
 from flows.landing.file_names import hidden_part
 from flows.landing.private_copy import ChangedWhileReading, NotRegular, content_hash, copy_private, private_folder
@@ -127,6 +128,7 @@ class _Landing:
         self.tally = _Tally()
         self.known = store.known()
         self._present: set[tuple[str, str]] = set()
+        self._again = CameAgain(store, self.known)
 
     def run(self) -> Landed:
         found = discover(self.study, self.paths)
@@ -158,8 +160,13 @@ class _Landing:
         try:
             digest, size = content_hash(found.path)
             known = self.known.get((found.site_id, digest))
+            if known is not None and known.file_name == found.file_name:
+                restored = self._again.restored(found, digest)
+                told = [restored] if restored is not None else []
+                self.tally.problems += told
+                self.tally.of_reading += told
             if known is not None and known.file_name != found.file_name and self._is_there(known, found.site_id):
-                self._tell_same_bytes(found, known)
+                self.tally.problems.append(self._again.same_bytes(found, known))
                 return known.delivery_number
             companions = self._copy_companions(found, discovery, folder)
             settings = self._reader_settings(found.file, companions)
@@ -261,8 +268,9 @@ class _Landing:
                 "Nothing.",
                 severity="info",
             )
+        order = known.order if known is not None else number
         self.known[found.site_id, delivery.content_hash] = Known(
-            number, delivery.file_spec, delivery.file_name, delivery.delivered_on, delivery.reader_settings
+            number, delivery.file_spec, delivery.file_name, delivery.delivered_on, delivery.reader_settings, order
         )
         return number
 
@@ -304,9 +312,7 @@ class _Landing:
             delivered_on = fitting[0].date_of(known.file_name)
             if (known.file_spec, known.delivered_on) != (fitting[0].name, delivered_on):
                 self.store.assign(known.delivery_number, fitting[0].name, delivered_on)
-                self.known[key] = Known(
-                    known.delivery_number, fitting[0].name, known.file_name, delivered_on, known.reader_settings
-                )
+                self.known[key] = replace(known, file_spec=fitting[0].name, delivered_on=delivered_on)
 
     def _without_file(self, seen: set[int]) -> None:
         """Deliveries whose file is gone cannot be read again; new columns of free text are blanked all the same."""
@@ -327,15 +333,6 @@ class _Landing:
     def _is_there(self, known: Known, site_id: str) -> bool:
         """Whether the file a delivery came from still lies in its place; else it was renamed."""
         return (site_id, known.file_name) in self._present
-
-    def _tell_same_bytes(self, found: FoundFile, known: Known) -> None:
-        self._tell(
-            found,
-            "same_bytes",
-            f"It holds the same bytes as {known.file_name!r} (delivery {known.delivery_number}), which is loaded.",
-            "Nothing; remove one of the two if both were not meant.",
-            severity="info",
-        )
 
     def _refuse(
         self,

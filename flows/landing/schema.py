@@ -17,7 +17,7 @@ LASTING: dict[str, str] = {
         delivery_number integer primary key, site_id varchar not null, file_spec varchar not null,
         file_name varchar not null, content_hash varchar not null, size_bytes bigint, format varchar,
         n_rows bigint, n_columns integer, n_cells bigint, delivered_on date, landed_at timestamp,
-        refresh_id varchar, reader_settings varchar, unique (site_id, content_hash)""",
+        refresh_id varchar, reader_settings varchar, order_number integer, unique (site_id, content_hash)""",
     "delivery_columns": """
         delivery_number integer, column_number integer, column_name varchar, value_labels varchar,
         missing_values varchar, primary key (delivery_number, column_number)""",

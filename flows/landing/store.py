@@ -56,6 +56,7 @@ class Known:
     file_name: str
     delivered_on: dt.date | None
     reader_settings: str
+    order: int
 
 
 @dataclass(frozen=True)
@@ -103,23 +104,25 @@ def open_store(paths: StudyPaths, *, memory_limit: str = "1GB", threads: int = 2
 
 
 @contextmanager
-def preview_store(paths: StudyPaths) -> Iterator[LandingStore]:
-    """A store in memory that knows what the study's own store knows, and keeps no records.
+def preview_store(
+    paths: StudyPaths, *, memory_limit: str = "1GB", threads: int = 2, temp: Path | None = None
+) -> Iterator[LandingStore]:
+    """A store in memory that holds what the study's own store holds; the study's own is let go at once.
 
     Raises
     ------
     LandingError
         The study's store is in use by a refresh.
     """
-    with connect() as con:
-        store = LandingStore(con, keep_records=False)
+    with connect(memory_limit=memory_limit, threads=threads, temp=temp) as con:
+        store = LandingStore(con)
         store.make_tables()
         if paths.landing_file.exists():
             try:
                 attach(con, paths.landing_file, "landed", read_only=True)
             except _DAMAGE as error:
                 raise _not_opened(error, paths.landing_file) from None
-            for table in ("deliveries", "delivery_columns"):
+            for table in ("deliveries", "delivery_columns", "stored_records"):
                 con.execute(f"insert into raw.{table} by name from landed.raw.{table}")
             con.execute("detach landed")
         yield store
@@ -155,9 +158,8 @@ def _is_writable(file: Path) -> bool:
 class LandingStore:
     """The tables of schema ``raw``."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, *, keep_records: bool = True) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con = con
-        self._keep_records = keep_records
 
     def make_tables(self) -> None:
         """Make whatever is not there yet."""
@@ -166,6 +168,8 @@ class LandingStore:
             self.con.execute(f"create table if not exists raw.{table} ({columns})")
         for table in REWRITTEN:
             self.con.execute(f"create table if not exists raw.{table} ({columns_sql(table)})")
+        # Stores made before a delivery's bytes could come again do not have it.
+        self.con.execute("alter table raw.deliveries add column if not exists order_number integer")
         self.con.execute(RECORDS_VIEW)
 
     @contextmanager
@@ -182,8 +186,8 @@ class LandingStore:
     def known(self) -> dict[tuple[str, str], Known]:
         """All deliveries by site and content hash."""
         rows = self.con.execute(
-            "select site_id, content_hash, delivery_number, file_spec, file_name, delivered_on, reader_settings "
-            "from raw.deliveries"
+            "select site_id, content_hash, delivery_number, file_spec, file_name, delivered_on, reader_settings, "
+            "coalesce(order_number, delivery_number) from raw.deliveries"
         ).fetchall()
         return {(row[0], row[1]): Known(*row[2:]) for row in rows}
 
@@ -203,11 +207,12 @@ class LandingStore:
                 )
             )
         deliveries = self.con.execute(
-            "select delivery_number, site_id, file_spec, file_name, delivered_on from raw.deliveries order by 1"
+            "select delivery_number, site_id, file_spec, file_name, delivered_on, order_number from raw.deliveries "
+            "order by 1"
         ).fetchall()
         return [
-            DeliveryHeader(number, site_id, file_spec, file_name, tuple(columns.get(number, ())), delivered_on)
-            for number, site_id, file_spec, file_name, delivered_on in deliveries
+            DeliveryHeader(number, site_id, file_spec, file_name, tuple(columns.get(number, ())), delivered_on, order)
+            for number, site_id, file_spec, file_name, delivered_on, order in deliveries
         ]
 
     def content_hashes(self) -> dict[int, str]:
@@ -256,12 +261,11 @@ class LandingStore:
             def write(batch: pa.Table) -> None:
                 nonlocal stored
                 stored += batch.num_rows
-                if self._keep_records:
-                    self._insert(
-                        "insert into raw.stored_records select ?, row_number, packed, listed from incoming",
-                        batch,
-                        [number],
-                    )
+                self._insert(
+                    "insert into raw.stored_records select ?, row_number, packed, listed from incoming",
+                    batch,
+                    [number],
+                )
 
             sink = sink_of(write)
             reading = read(sink)
@@ -282,6 +286,14 @@ class LandingStore:
             "update raw.deliveries set file_spec = ?, delivered_on = ? where delivery_number = ?",
             [file_spec, delivered_on, delivery_number],
         )
+
+    def put_last(self, delivery_number: int) -> int:
+        """Let a delivery count as the newest of those that no date orders; returns its new place."""
+        place = self._next_number()
+        self.con.execute(
+            "update raw.deliveries set order_number = ? where delivery_number = ?", [place, delivery_number]
+        )
+        return place
 
     def blank_columns(self, delivery_number: int, columns: Collection[int], reader_settings: str) -> None:
         """Take the contents of columns away from a delivery whose file is gone; its cells stay, blank."""
@@ -342,7 +354,9 @@ class LandingStore:
             self.con.unregister("incoming")
 
     def _next_number(self) -> int:
-        row = self.con.execute("select coalesce(max(delivery_number), 0) + 1 from raw.deliveries").fetchone()
+        row = self.con.execute(
+            "select coalesce(max(greatest(delivery_number, order_number)), 0) + 1 from raw.deliveries"
+        ).fetchone()
         assert row is not None
         return int(row[0])
 

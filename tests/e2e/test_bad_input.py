@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from flows import steps
+from flows.checking import check_study
 from flows.errors import AllianceError
-from flows.locking import refresh_lock
+from flows.steps import Ended
 from tests.e2e.conftest import alliance
 
 # Quotes and a hash sign in the study's own path, too.
@@ -134,16 +135,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.path
 
 
-def refresh(study: Path) -> steps.Refresh:
-    one = steps.begin(study)
-    with refresh_lock(one.paths.lock_file, refresh_id=one.refresh_id), steps.noted(one) as note:
-        one = steps.land(one)
-        if not one.is_nothing_new:
-            one = steps.measure_and_judge(steps.build(one))
-            steps.stop_on_critical(one)
-            one = steps.publish(steps.analyse(one))
-        note(steps.end(one))
-    return one
+def refresh(study: Path) -> Ended:
+    """The steps in one process, without Prefect's server."""
+    return steps.carry_out(study)
 
 
 def ask(study: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -199,6 +193,28 @@ def test_bad_cells_are_rejected_with_their_reason(hostile: Path) -> None:
     assert ("twice", "no_client_form") in alone
 
 
+def told_by_check(study: Path) -> dict[tuple[str, ...], int]:
+    """Cells that `alliance check` says would be rejected, by site, file, reason and kind."""
+    return {
+        (site.site_id, file.file_name, each.reason, each.value_class): each.n_cells
+        for site in check_study(study).sites
+        for file in site.cells
+        for each in file.rejections
+    }
+
+
+def test_a_check_says_before_what_a_refresh_rejects(hostile: Path) -> None:
+    rejected = ask(
+        hostile,
+        "select site_id, file_name, reason, value_class, count(*) from quality.rejected_cells "
+        "join quality.deliveries using (site_id, delivery_number) group by all",
+    )
+    assert told_by_check(hostile) == {tuple(row[:4]): row[4] for row in rejected}
+    accounted = "select sum(rejected), sum(superseded) from quality.cell_accounting"
+    told = [file for site in check_study(hostile).sites for file in site.cells]
+    assert ask(hostile, accounted) == [(sum(f.rejected for f in told), sum(f.superseded for f in told))]
+
+
 def test_ids_that_differ_by_blanks_are_one_client_and_ids_of_two_sites_are_two(hostile: Path) -> None:
     assert ask(hostile, "select count(*) from core.clients where site_id = 'ids'") == [(1,)]
     assert ask(hostile, "select count(distinct client_id) = count(*) from core.clients") == [(True,)]
@@ -223,14 +239,17 @@ def test_the_report_shows_names_as_text(hostile: Path) -> None:
 def test_a_broken_file_alone_reaches_quality_and_leaves_when_mended(hostile: Path) -> None:
     late = hostile / "deliveries" / "good" / "late.csv"
     late.write_bytes(b"")
-    assert refresh(hostile).decided.changed_sites == ()
+    answers = "select sum(hash(response_id, value)) from core.item_responses"
+    before = ask(hostile, answers)
+    assert refresh(hostile).kind == "incremental"
+    assert ask(hostile, answers) == before
     count = "select count(*) from quality.landing_problems where file_name = 'late.csv' and refresh_id = "
     newest = "(select max(refresh_id) from meta.refreshes)"
     assert ask(hostile, count + newest) == [(1,)]
     late.unlink()
     refresh(hostile)
     assert ask(hostile, count + newest) == [(0,)]
-    assert refresh(hostile).is_nothing_new
+    assert refresh(hostile).status == "nothing_new"
 
 
 def test_a_wrong_delivery_stops_publishing_until_it_is_delivered_again(hostile: Path) -> None:

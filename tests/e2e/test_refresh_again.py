@@ -25,16 +25,7 @@ from tests.e2e.conftest import alliance
 
 def refresh(study: Path, full: bool = False) -> Ended:
     """The steps in one process, without Prefect's server, as the benchmark runs them."""
-    one = steps.begin(study, full=full)
-    with refresh_lock(one.paths.lock_file, refresh_id=one.refresh_id), steps.noted(one) as note:
-        one = steps.land(one)
-        if not one.is_nothing_new:
-            one = steps.measure_and_judge(steps.build(one))
-            steps.stop_on_critical(one)
-            one = steps.publish(steps.analyse(one))
-        ended = steps.end(one)
-        note(ended)
-    return ended
+    return steps.carry_out(study, full=full)
 
 
 def ask(study: Path, sql: str) -> list[tuple]:

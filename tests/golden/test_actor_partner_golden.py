@@ -1,10 +1,12 @@
 """The actor-partner model of distinguishable dyads against R's lavaan (12)."""
 
 import golden
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.actor_partner import ActorPartner, actor_partner
+from analysis.regression import regress
 
 EFFECTS = {
     "actor_client": "a1",
@@ -71,3 +73,52 @@ def test_bootstrap_of_ratios_agrees_with_lavaan_within_monte_carlo_error(found: 
     for at, effect in enumerate(["ratio_client", "ratio_therapist"]):
         limits = [found[effect].boot_ci_lower, found[effect].boot_ci_upper]
         assert limits == pytest.approx([table["ci.lower"][at], table["ci.upper"][at]], abs=0.1)
+
+
+UNCONSTRAINED = {"actor_client": "a1", "partner_client": "p12", "actor_therapist": "a2", "partner_therapist": "p21"}
+
+
+def test_dyads_that_cannot_be_told_apart_equal_lavaan() -> None:
+    expected = golden.load("12_apim")["indistinguishable"]
+    data = golden.data("dyads_indist_wide")
+    found = actor_partner(data.x_1, data.x_2, data.y_1, data.y_2, errors="ML")
+    table = pd.DataFrame(expected["unconstrained"]["parameter_estimates"]).set_index("label")
+    for effect, label in UNCONSTRAINED.items():
+        assert [found[effect].estimate, found[effect].se] == pytest.approx(
+            list(table.loc[label, ["est", "se"]]), abs=1e-5
+        )
+    assert found.distinguishable_df == expected["LRT"]["Df diff"][1]
+    assert found.distinguishable_chi2 == pytest.approx(expected["LRT"]["Chisq diff"][1], abs=1e-4)
+    assert found.distinguishable_p == pytest.approx(expected["LRT"]["Pr(>Chisq)"][1], rel=1e-4)
+
+
+def test_residuals_equal_an_unstructured_fit_in_nlme(found: ActorPartner) -> None:
+    expected = golden.load("09_mixed_models")["dyads"]["gls_unstructured"]["ML"]
+    assert found.residual_correlation == pytest.approx(expected["residual_correlation"], abs=1e-5)
+    terms = dict(zip(expected["coefficients"]["term"], expected["coefficients"]["Value"], strict=True))
+    second = terms["x_a"] + terms["role2:x_a"], terms["x_p"] + terms["role2:x_p"]
+    ours = [found[effect].estimate for effect in UNCONSTRAINED]
+    assert ours == pytest.approx([terms["x_a"], terms["x_p"], *second], abs=1e-6)
+
+
+def test_standard_errors_without_a_divisor_of_n_equal_lm_and_the_robust_ones_of_lavaan_are_hc0(
+    expected: dict, found: ActorPartner
+) -> None:
+    """ML divides by n, lm by n - k; lavaan's MLR is HC0, ours (CR2) is HC2 where each dyad is its own cluster."""
+    data = golden.data("dyads_wide")
+    robust = pd.DataFrame(expected["saturated_MLR"]["parameter_estimates"]).set_index("label")
+    ours = actor_partner(data.x_1, data.x_2, data.y_1, data.y_2)
+    labels = {
+        1: ("a1", "actor_client", "p12", "partner_client"),
+        2: ("p21", "partner_therapist", "a2", "actor_therapist"),
+    }
+    for outcome, (first, first_effect, second, second_effect) in labels.items():
+        plain = regress(data[f"y_{outcome}"], data[["x_1", "x_2"]], covariance="classical")
+        table = pd.DataFrame(expected["ols"][f"y_{outcome}"]).set_index("term")
+        hc0 = regress(data[f"y_{outcome}"], data[["x_1", "x_2"]], covariance="HC0")
+        hc2 = regress(data[f"y_{outcome}"], data[["x_1", "x_2"]], covariance="HC2")
+        for x, label, effect in (("x_1", first, first_effect), ("x_2", second, second_effect)):
+            assert plain[x].se == pytest.approx(table.loc[x, "Std. Error"], rel=1e-9)
+            assert found[effect].se == pytest.approx(plain[x].se * np.sqrt((len(data) - 3) / len(data)), rel=1e-9)
+            assert hc0[x].se == pytest.approx(robust.loc[label, "se"], rel=1e-4)
+            assert ours[effect].se == pytest.approx(hc2[x].se, rel=1e-9) and hc2[x].se > robust.loc[label, "se"]

@@ -96,3 +96,58 @@ def test_variance_of_weighted_kappa_is_that_of_the_delta_method_where_psych_diff
     psych = golden.load("14_ccc_agreement")["kappa_bfi_N1_N2"]["var_weighted"]
     assert found == pytest.approx(variance, rel=1e-6)
     assert abs(found - psych) > 2e-5
+
+
+def test_mean_squares_equal_those_of_r() -> None:
+    for name in ("shrout_fleiss_anova", "sleepstudy_days", "pefr_wright_mini", "pefr_4"):
+        expected = golden.load("08_icc")[name]["anova"]
+        found = intraclass(ratings(name))
+        ours = [found.n, found.k, found.ms_targets, found.ms_raters, found.ms_residual, found.ms_within]
+        theirs = [expected[key] for key in ("n", "k", "MSR", "MSC", "MSE", "MSW")]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_intraclass_forms_equal_those_of_psych_by_lmer_where_ratings_are_complete() -> None:
+    # psych's default takes the mean squares from lmer's variance components, which it stops at about 1e-6.
+    expected = golden.load("08_icc")["shrout_fleiss_lmer"]["results"]
+    found = intraclass(ratings("shrout_fleiss_anova")).to_frame()
+    columns = {"icc": "ICC", "f": "F", "p": "p", "ci_lower": "lower bound", "ci_upper": "upper bound"}
+    for ours, theirs in columns.items():
+        np.testing.assert_allclose(found[ours], expected[theirs], rtol=1e-4, err_msg=ours)
+
+
+def test_a_target_with_a_missing_rating_is_left_out_where_psych_keeps_it() -> None:
+    with_gaps = golden.data("shrout_fleiss_missing").iloc[:, 1:]
+    found = intraclass(with_gaps)
+    assert (found.n, found.n_dropped) == (4, 2)
+    assert found["ICC(C,1)"].icc == pytest.approx(intraclass(with_gaps.dropna())["ICC(C,1)"].icc)
+    psych = golden.load("08_icc")["shrout_fleiss_missing_lmer"]
+    assert psych["n_obs"] == 6 and psych["results"]["ICC"][2] == pytest.approx(0.7161, abs=1e-4)
+    assert found["ICC(C,1)"].icc == pytest.approx(0.6510, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["pefr_wright1_mini1", "pefr_wright1_wright2", "sleepstudy_day0_day1"])
+def test_concordance_divides_moments_by_n_as_lin_does(name: str) -> None:
+    expected = golden.load("14_ccc_agreement")[name]
+    found = concordance(*pairs(name)).concordance
+    assert found == pytest.approx(expected["ccc_divisor_n"], abs=1e-12)
+    assert found != pytest.approx(expected["ccc_divisor_n_minus_1"], abs=1e-6)
+
+
+def test_interval_of_kappa_of_two_categories_equals_psych() -> None:
+    expected = golden.matrix(golden.load("14_ccc_agreement")["kappa_bfi_N1_N2"]["dichotomised"]["confid"])
+    data = golden.data("bfi_complete")
+    found = kappa(data.N1 > 3, data.N2 > 3)
+    limits = expected.loc["unweighted kappa", ["lower", "upper"]]
+    assert [found.ci_lower, found.ci_upper] == pytest.approx(list(limits), abs=1e-10)
+
+
+def test_intraclass_of_one_rating_equals_r_on_dyads_that_cannot_be_told_apart() -> None:
+    # R's double-entry correlation of the same pairs is another estimate of it, and a little smaller.
+    expected = golden.load("09_mixed_models")["dyads_indistinguishable"]["double_entry_icc"]
+    data = golden.data("dyads_indist_wide")
+    assert intraclass(data[["y_1", "y_2"]])["ICC(1)"].icc == pytest.approx(expected["anova_icc_y"], abs=1e-12)
+    for variable in ("x", "y"):
+        one, two = data[f"{variable}_1"], data[f"{variable}_2"]
+        doubled = agree(np.r_[one, two], np.r_[two, one])["pearson"].estimate
+        assert doubled == pytest.approx(expected[variable], abs=1e-12)

@@ -3,6 +3,7 @@
 import golden
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.association import correlate, correlate_all
 from analysis.multiplicity import adjust
@@ -45,3 +46,11 @@ def test_partial_correlations_equal_psych() -> None:
 def test_adjusted_p_equals_p_adjust(method: str, name: str) -> None:
     expected = golden.load("16_descriptives_cor")["p_adjust"]
     np.testing.assert_allclose(adjust(expected["p"], method), expected[name], rtol=1e-12)
+
+
+def test_t_of_correlations_equals_corr_test() -> None:
+    expected = golden.matrix(golden.load("16_descriptives_cor")["corr_test_holm"]["t"])
+    for pair in correlate_all(golden.data("bfi")[ITEMS]).pairs:
+        t = pair.r * np.sqrt((pair.n - 2) / (1 - pair.r**2))
+        assert t == pytest.approx(expected.loc[pair.x, pair.y], rel=1e-9)
+        assert pair.p == pytest.approx(2 * stats.t.sf(abs(t), pair.n - 2), rel=1e-9)

@@ -4,6 +4,7 @@ import golden
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.mixed_models import MixedModel, random_intercept, within_between
 from analysis.status import Status
@@ -84,3 +85,28 @@ def test_a_singular_fit_equals_lme4_and_is_flagged(method: str) -> None:
     found = random_intercept(data.flat, data[["x"]], cluster=data.therapist, method=method.lower())
     check(found, golden.load("21_nested_models")["singular"][method])
     assert found.status is Status.BOUNDARY and found.variance_cluster == 0 and "Singular" in found.warnings[0]
+
+
+@pytest.mark.parametrize("method", ["REML", "ML"])
+def test_covariance_of_fixed_effects_equals_lme4(method: str) -> None:
+    expected = golden.matrix(golden.load("09_mixed_models")["dyads"]["apim_pooled"][method]["vcov"])
+    np.testing.assert_allclose(model("dyads/apim_pooled", method).vcov, expected, rtol=1e-5, atol=1e-10)
+
+
+def test_random_intercept_is_compound_symmetry_in_nlme() -> None:
+    expected = golden.load("09_mixed_models")["dyads_indistinguishable"]["gls_compound_symmetry"]
+    found = model("dyads_indistinguishable/apim", "REML")
+    assert found.icc == pytest.approx(expected["rho"], abs=1e-5)
+    assert found.variance_cluster + found.variance_residual == pytest.approx(expected["sigma"] ** 2, rel=1e-5)
+    assert found.log_likelihood == pytest.approx(expected["logLik"], abs=1e-6)
+    np.testing.assert_allclose(found.to_frame()["estimate"], list(expected["coef"].values()), rtol=1e-5)
+
+
+def test_intervals_are_by_t_where_the_wald_intervals_of_lme4_are_by_z() -> None:
+    expected = golden.load("09_mixed_models")["sleepstudy"]["ri"]["REML"]
+    found = model("sleepstudy/ri", "REML")["Days"]
+    wald = golden.matrix(expected["confint_wald"]).loc["Days"]
+    by_z = stats.norm.ppf(0.975) * found.se
+    assert [found.estimate - by_z, found.estimate + by_z] == pytest.approx(list(wald), rel=1e-6)
+    assert found.ci_upper - found.estimate == pytest.approx(stats.t.ppf(0.975, found.df) * found.se)
+    assert found.ci_upper > wald["97.5 %"]

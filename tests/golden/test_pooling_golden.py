@@ -45,6 +45,7 @@ def test_leaving_one_site_out_equals_metafor() -> None:
     expected = results["diagnostics_RR_REML"]["leave1out"]
     found = leave_one_out(results["RR"]["yi"], results["RR"]["vi"], knapp_hartung=False).to_frame()
     columns = {"estimate": "estimate", "se": "se", "ci_lower": "ci.lb", "ci_upper": "ci.ub", "q": "Q", "tau2": "tau2"}
+    columns |= {"p": "pval", "i2": "I2", "h2": "H2"}
     for ours, theirs in columns.items():
         np.testing.assert_allclose(found[ours], expected[theirs], rtol=1e-4, err_msg=ours)
 

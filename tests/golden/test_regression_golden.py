@@ -4,6 +4,7 @@ import golden
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.regression import regress
 from analysis.robust_covariance import cluster_robust, least_squares, wald_htz
@@ -70,3 +71,21 @@ def test_joint_test_equals_clubsandwich(name: str, terms: list[int]) -> None:
     fit = least_squares(np.column_stack([np.ones(len(data)), data[["x1", "x2", "x3"]]]), data.y.to_numpy())
     robust = cluster_robust(fit, data.therapist.to_numpy() - 1, data.therapist.nunique())
     np.testing.assert_allclose(wald_htz(robust, fit.coefficients, terms), list(expected.values()), rtol=1e-8)
+
+
+def test_clusters_are_tested_with_their_own_degrees_of_freedom_where_lmtest_counts_rows() -> None:
+    sleep = golden.data("sleepstudy")
+    expected = golden.load("17_regression_robust")["sleepstudy_cluster"]["coeftest_HC1"]
+    fit = regress(sleep.Reaction, {"Days": sleep.Days}, cluster=sleep.Subject, covariance="CR1S")
+    frame = fit.to_frame()
+    for ours, theirs in {"estimate": "Estimate", "se": "Std. Error", "t": "t value"}.items():
+        np.testing.assert_allclose(frame[ours], expected[theirs], rtol=1e-9)
+    by_rows = 2 * stats.t.sf(frame["t"].abs(), len(sleep) - 2)
+    np.testing.assert_allclose(by_rows, expected["Pr(>|t|)"], rtol=1e-7)
+    assert (frame["df"] < sleep.Subject.nunique()).all() and (frame["p"] > expected["Pr(>|t|)"]).all()
+
+
+def test_classical_covariance_equals_vcov(traits: pd.DataFrame) -> None:
+    fit = regress(traits.Nmean, traits[PREDICTORS], covariance="classical")
+    expected = golden.matrix(golden.load("17_regression_robust")["vcov"])
+    np.testing.assert_allclose(fit.vcov, expected, rtol=1e-8, atol=1e-14)

@@ -5,7 +5,8 @@ Sites
 north       Does everything right; its clients are all there. Shares one client id and one file with east.
 east        WAI-S already turned at the source though declared as administered, nobody above 5; HAq-I never came.
 south       Stopped delivering; its newest full export lost most forms; impossible and future dates, an outcome before
-            the first session, 8s where a spreadsheet turned blanks, two clients with the same record, flat forms.
+            the first session, 8s where a spreadsheet turned blanks, two clients with the same record, flat forms, and a
+            client who is K09 in one file and k-9 in another.
 west        Configured, nothing delivered.
 """
 
@@ -125,6 +126,7 @@ def _south() -> list[Delivery]:
         record.answers = ["8", *record.answers[1:]]
     outcomes = _outcomes(12, "2024-05-01")
     outcomes[7].date = "2023-12-01"
+    outcomes[9].client = "k-9"
     first = records_of(31, "wai_s", 30)
     return [
         Delivery("south", "calpas", "calpas", full, delivered_on=old),

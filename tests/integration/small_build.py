@@ -48,12 +48,22 @@ def make_build(file: Path, study: SmallStudy) -> None:
         for schema in ("core", "results"):
             con.execute(f"create schema alliance.{schema}")
             for table, columns, key in _contracts(schema):
+                _make_lists(con, columns, frames)
                 typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
                 con.execute(f"create table alliance.{schema}.{table} ({typed}, primary key ({', '.join(key)}))")
         for table, frame in frames.items():
             con.register("incoming", frame)
             con.execute(f"insert into alliance.core.{table} by name from incoming")
             con.unregister("incoming")
+
+
+def _make_lists(con: duckdb.DuckDBPyConnection, columns: dict[str, str], frames: dict[str, pd.DataFrame]) -> None:
+    """The types of columns that hold a name of a list, with the names that the frames hold."""
+    for column, kind in columns.items():
+        if kind.startswith("alliance."):
+            held = {name for frame in frames.values() if column in frame for name in frame[column].dropna()}
+            names = ", ".join(f"'{name}'" for name in sorted(held))
+            con.execute(f"create type if not exists {kind} as enum ({names})")
 
 
 def loaded_study(folder: Path, **analyses: Any) -> Study:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from flows import steps
 from flows.checking import check_study
 from flows.errors import AllianceError, ConfigurationError, LandingError
 from flows.landed import LandedStudy, land_study
+from flows.scope import Scope
 from flows.status import read_status
 from flows.study import load_study
 
@@ -113,6 +115,76 @@ def test_a_broken_file_among_unchanged_ones_is_something_new_until_it_is_mended(
     assert with_broken == with_broken_again != first
 
 
+@pytest.mark.parametrize("deliveries", ["additional", "full"])
+def test_a_file_that_is_put_back_as_it_was_counts_as_the_newest_again(tmp_path: Path, deliveries: str) -> None:
+    study = make_study(tmp_path, north={"deliveries": deliveries})
+    right, wrong = HEADER + "K1,5,1,2\nK2,5,3,4\n", HEADER + "K1,5,7,7\n"
+    ranks = "select list(delivery_number order by delivery_rank) from raw.layout_blocks"
+    current = "select list(delivery_number) from raw.layout_blocks where is_current"
+    for number, (text, order) in enumerate(((right, [1]), (wrong, [1, 2]), (right, [2, 1]), (wrong, [1, 2]))):
+        deliver(study, "a.csv", text)
+        landed = land(study, f"2026010{number + 1}T000000Z")
+        assert raw(study, ranks) == [(order,)]
+        assert ("restored" in severities(landed)) == (number > 1)
+        assert deliveries == "additional" or raw(study, current) == [(order[-1:],)]
+        # told once, and no reason to build again
+        state = landed.scope.study_state
+        again = land(study, f"2026010{number + 1}T120000Z")
+        assert "restored" not in severities(again) and again.scope.study_state == state
+    # what comes now is newer than what came again
+    deliver(study, "b.csv", HEADER + "K1,5,1,1\n")
+    land(study, "20260109T000000Z")
+    ((after,),) = raw(study, ranks)
+    assert len(after) == 3 and after[:2] == [1, 2]
+
+
+def test_an_old_export_under_a_new_name_says_that_the_one_between_counts(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={"deliveries": "full", "date_in_name": "r_%Y-%m-%d"})
+    first, second = HEADER + "K1,5,1,2\n", HEADER + "K1,5,7,7\n"
+    deliver(study, "r_2024-01-01.csv", first)
+    deliver(study, "r_2024-02-01.csv", second)
+    deliver(study, "r_2023-12-01.csv", first)
+    # older by its name than the one between: nothing is amiss
+    assert severities(land(study))["same_bytes"] == "info"
+    deliver(study, "r_2024-03-01.csv", first)
+    told = {problem.problem: problem for problem in land(study).problems}
+    assert told["same_bytes_again"].severity == "warning"
+    assert "`leave_out`" in told["same_bytes_again"].action
+
+
+def test_versions_with_a_withdrawn_client_go_also_when_the_refresh_that_should_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(tmp_path, north={})
+    deliver(study, "a.csv", HEADER + "K1,5,1,2\n")
+    asked: list[Path] = []
+    monkeypatch.setattr(steps, "forget_withdrawn", lambda paths: asked.append(paths.folder) or [])
+    nothing_new = Scope("nothing_new", (), {}, "")
+
+    def undone(refresh: steps.Refresh) -> steps.Refresh:
+        raise AssertionError("nothing is new")
+
+    plain = steps.Steps(lambda refresh: replace(steps.land(refresh), scope=nothing_new), *[undone] * 4)
+    assert steps.carry_out(study, by=plain).status == "nothing_new"
+    assert asked == [study]
+
+
+def test_names_of_files_that_could_not_be_read_hold_no_id(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={})
+    for name in ("K017xq.csv", "x_k001XQ_y.csv", "form12.csv", "2024-05-31.csv"):
+        deliver(study, name, "")
+    deliver(study, "K002xq.txt", "x")
+    # Nothing is known of any id yet.
+    land(study)
+    assert len({*raw(study, "select file_name from raw.landing_problems")}) == 5
+    deliver(study, "a.csv", HEADER + "K001xq,5,1,2\nK002xq,5,1,2\n")
+    land(study, "20260102T000000Z")
+    names = {name for (name,) in raw(study, "select file_name from raw.landing_problems where file_name <> ''")}
+    # Also what the refresh before told; a name that only looks like an id, and is written otherwise, stays.
+    assert names >= {"***.csv", "x_***_y.csv", "form12.csv", "2024-05-31.csv", "***.txt"}
+    assert not any("xq" in name.lower() for name in names)
+
+
 @pytest.mark.parametrize("damage", ["cut", "overwritten", "text"])
 def test_a_damaged_landing_store_says_what_to_do(tmp_path: Path, damage: str) -> None:
     study = make_study(tmp_path, north={})
@@ -169,6 +241,8 @@ def test_a_full_disk_is_said_even_where_no_note_of_it_can_be_left(
     with pytest.raises(AllianceError) as failed, steps.noted(refresh), steps._step(refresh, "check"):
         raise duckdb.IOException("Could not write file '/study/secret': No space left on device")
     assert "no space left on the disk" in str(failed.value)
+    with pytest.raises(AllianceError, match="no space left on the disk"), steps._step(refresh, "check"):
+        raise duckdb.TransactionException("Failed to commit: Could not write file 'x': No space left on device")
     assert "defect" not in str(failed.value) and "secret" not in str(failed.value)
 
 

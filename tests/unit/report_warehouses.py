@@ -23,7 +23,11 @@ def contracts() -> dict[str, dict[str, str]]:
     for file in sorted(MARTS.glob("*/*.yml")):
         for model in yaml.safe_load(file.read_text()).get("models") or []:
             name = model["name"].removeprefix("core_")
-            columns = {column["name"]: column["data_type"] for column in model["columns"]}
+            # the lists of names that some columns are limited to come with a build's codebook
+            columns = {
+                column["name"]: "varchar" if column["data_type"].startswith("alliance.") else column["data_type"]
+                for column in model["columns"]
+            }
             found[f"{file.parent.name}.{name}"] = columns
     return found
 

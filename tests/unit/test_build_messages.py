@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flows import build as building
 from flows.build import build, plainly_named, without_values
 from flows.errors import BuildError
 from flows.paths import StudyPaths
@@ -79,3 +80,21 @@ def test_dbt_does_not_begin_when_its_files_could_not_be_laid(tmp_path: Path) -> 
     with pytest.raises(OSError, match="No space left"):
         build(paths, full=True, prepare=fail, memory_limit="1GB", threads=1, progress=lambda _: None)
     assert not (paths.dbt_target_dir / "run_results.json").exists()
+
+
+def test_no_process_is_left_waiting_when_landing_fails(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    building.load_ahead(paths, memory_limit="1GB", threads=1)
+    (process,) = building._waiting.values()
+    with pytest.raises(OSError, match="gone"), building.dismissed_on_error(paths):
+        raise OSError("gone")
+    assert process.poll() is not None and not building._waiting
+
+
+def test_a_process_that_waits_ends_with_the_refresh_that_started_it(tmp_path: Path) -> None:
+    building.load_ahead(StudyPaths(tmp_path), memory_limit="1GB", threads=1)
+    (process,) = building._waiting.values()
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=120) == 0
+    building.dismiss(StudyPaths(tmp_path))

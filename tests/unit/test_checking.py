@@ -25,7 +25,7 @@ def test_problems_of_no_site_are_told_and_counted(tmp_path: Path) -> None:
     checked = check_study(folder)
     assert [severity for severity, _ in checked.problems] == ["warning"]
     assert "deliveries/elsewhere belongs to no site" in checked.problems[0][1]
-    assert "1 warning: a refresh can go on" in checked.message
+    assert "1 warning, 0 rejected cells: a refresh can go on" in checked.message
     assert checked.exit_code == ExitCode.OK
 
 

@@ -8,32 +8,18 @@ from pathlib import Path
 import pytest
 
 from flows import publish
-from flows.database import attach, connect
+from flows.database import connect
 from flows.errors import UsageError
 from flows.forgetting import forget_withdrawn
 from flows.paths import StudyPaths
-from flows.publish import Resources
 from flows.rolling_back import roll_back
+from tests.unit.published_versions import make_next, put_out, version_of
 
-RESOURCES = Resources("500MB", 1)
 
-
-def put_out(paths: StudyPaths, number: int, clients: list[str]) -> str:
-    refresh_id = f"20260101T{number:06d}Z"
-    publish.prepare_next(paths, full=True, resources=RESOURCES)
-    with connect() as con:
-        attach(con, paths.next_file, "alliance")
-        for schema in publish.SCHEMAS:
-            con.execute(f"create schema alliance.{schema}")
-        con.execute("create table alliance.core.clients (client_id varchar primary key)")
-        for client in clients:
-            con.execute("insert into alliance.core.clients values (?)", [client])
-        for schema, table in publish.BY_SITE:
-            con.execute(f"create table alliance.{schema}.{table} (site_id varchar)")
-    publish.publish(
-        paths, refresh_id=refresh_id, rewritten_sites=None, keep_versions=9, report=None, resources=RESOURCES
-    )
-    return refresh_id
+def publish_with(paths: StudyPaths, number: int, clients: list[str]) -> str:
+    make_next(paths, number, clients=clients)
+    put_out(paths, number, keep=9)
+    return version_of(number)
 
 
 def withdraw(paths: StudyPaths, *clients: str) -> None:
@@ -51,9 +37,9 @@ def paths(tmp_path: Path) -> StudyPaths:
 
 
 def test_versions_with_a_withdrawn_client_go_and_the_others_stay(paths: StudyPaths) -> None:
-    before = put_out(paths, 1, ["c_1"])
-    held = put_out(paths, 2, ["c_1", "c_2"])
-    after = put_out(paths, 3, ["c_1"])
+    before = publish_with(paths, 1, ["c_1"])
+    held = publish_with(paths, 2, ["c_1", "c_2"])
+    after = publish_with(paths, 3, ["c_1"])
     withdraw(paths, "c_2")
     assert forget_withdrawn(paths) == [held]
     assert publish.versions(paths) == [before, after]
@@ -65,16 +51,16 @@ def test_versions_with_a_withdrawn_client_go_and_the_others_stay(paths: StudyPat
 
 
 def test_without_withdrawals_nothing_goes(paths: StudyPaths) -> None:
-    kept = [put_out(paths, number, ["c_1", "c_2"]) for number in (1, 2)]
+    kept = [publish_with(paths, number, ["c_1", "c_2"]) for number in (1, 2)]
     withdraw(paths)
     assert forget_withdrawn(paths) == []
     assert publish.versions(paths) == kept
 
 
 def test_a_stopped_build_and_a_version_nobody_can_read_go_too(paths: StudyPaths) -> None:
-    broken = put_out(paths, 1, ["c_1"])
-    put_out(paths, 2, ["c_2"])
-    published = put_out(paths, 3, ["c_1"])
+    broken = publish_with(paths, 1, ["c_1"])
+    publish_with(paths, 2, ["c_2"])
+    published = publish_with(paths, 3, ["c_1"])
     paths.stopped_file.parent.mkdir(parents=True)
     shutil.copyfile(paths.version_dir("20260101T000002Z") / "alliance.duckdb", paths.stopped_file)
     damaged = paths.version_dir(broken) / "alliance.duckdb"

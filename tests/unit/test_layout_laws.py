@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.fingerprints import site_fingerprints
-from flows.layout import Layout
+from flows.layout import Layout, resolve_layout
 from flows.preview import preview
 from flows.problems import Problem
 from flows.study import Study, load_study
@@ -148,7 +148,7 @@ def test_preview(tmp_path: Path) -> None:
     study = load_study(write_study(tmp_path, {"north": site_yml(entry, other), "south": "site: south\n"}), strict=False)
     names = ["id", "session", "th", "th2", *wai_columns(n=11), *wai_columns("t"), "x", "note", "age", "  "]
     unreadable = Problem("north", "b.csv", None, None, "empty_file", "The file has no bytes.", "Export it.", "warning")
-    shown = preview(study, study.codebook, [header(names)], [unreadable])
+    shown = preview(study, study.codebook, resolve_layout(study, study.codebook, [header(names)]), [unreadable])
     assert list(shown) == ["north", "south"]
     north = shown["north"]
     assert (north.name, north.usable, north.without_delivery, north.n_columns_unmapped) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
@@ -15,35 +16,9 @@ from flows import publish
 from flows.database import attach, connect
 from flows.errors import NothingPublished, PublishError, UsageError
 from flows.paths import StudyPaths
-from flows.publish import Resources
 from flows.query import as_csv, as_json, run_query
 from flows.rolling_back import roll_back
-
-RESOURCES = Resources("500MB", 1)
-
-
-def make_next(paths: StudyPaths, number: int, sites: tuple[str, ...] = ("a", "b")) -> None:
-    publish.prepare_next(paths, full=True, resources=RESOURCES)
-    with connect() as con:
-        attach(con, paths.next_file, "alliance")
-        for schema in publish.SCHEMAS:
-            con.execute(f"create schema alliance.{schema}")
-        con.execute("create table alliance.core.forms (form_id bigint primary key, site_id varchar, n integer)")
-        con.execute("comment on table alliance.core.forms is 'One row per form.'")
-        for index, site in enumerate(sites):
-            con.execute("insert into alliance.core.forms values (?, ?, ?)", [index, site, number])
-        con.execute("create table alliance.meta.refreshes (refresh_id varchar primary key)")
-
-
-def put_out(paths: StudyPaths, number: int, rewritten: tuple[str, ...] | None = None, keep: int = 3) -> dict:
-    return publish.publish(
-        paths,
-        refresh_id=f"20260101T{number:06d}Z",
-        rewritten_sites=rewritten,
-        keep_versions=keep,
-        report=None,
-        resources=RESOURCES,
-    )
+from tests.unit.published_versions import RESOURCES, make_next, put_out
 
 
 @pytest.fixture
@@ -188,7 +163,6 @@ def test_compacting_takes_out_the_bytes_of_those_who_withdrew(paths: StudyPaths)
     secret = "th_" + "f00dfeed" * 40
     with connect() as con:
         attach(con, paths.next_file, "alliance")
-        con.execute("create table alliance.core.clients (client_id varchar primary key)")
         con.execute("insert into alliance.core.clients values (?), ('stays')", [secret])
     with connect(paths.next_file) as con:
         con.execute("delete from core.clients where client_id <> 'stays'")
@@ -216,3 +190,17 @@ def test_rows_as_csv_and_json() -> None:
     rows = [(1, None), (2, 'a "quoted", text')]
     assert as_csv(["n", "text"], rows) == 'n,text\n1,\n2,"a ""quoted"", text"\n'
     assert '"text": null' in as_json(["n", "text"], rows)
+
+
+def test_one_statement_is_answered_and_nothing_of_its_answer_is_lost(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    put_out(paths, 1)
+    for wrong in ("", " ;", "-- nothing", "select 1; select 2"):
+        with pytest.raises(UsageError, match="statements were given"):
+            run_query(paths.published_file, wrong)
+    columns, rows = run_query(
+        paths.published_file,
+        "select 1 as a, 2 as a, 3 as a_1, 'nan'::double as b, map {date '2024-01-01': 'inf'::float} as c",
+    )
+    assert columns == ["a", "a_2", "a_1", "b", "c"]
+    assert json.loads(as_json(columns, rows)) == [{"a": 1, "a_2": 2, "a_1": 3, "b": None, "c": {"2024-01-01": None}}]

@@ -98,8 +98,10 @@ def test_sheets_are_named(tmp_path: Path) -> None:
     assert read_excel(file, sheet="Daten").records == {2: ["a"]}
     error = refused(file, sheet="Data")
     assert error.problem == "wrong_sheet"
-    assert "'Daten'" in error.message and "'Other'" in error.message
+    assert "'Data'" in error.message and "Daten" not in error.message, "a sheet may be named after a client"
+    assert "'Daten'" in refused(file, sheet="DATEN").message
     assert refused(file, sheet="Other").problem == "no_header"
+    assert "Daten" not in refused(file, header_row=9).message
 
 
 def test_merged_cells_hold_their_value_once(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pyreadstat
 import pytest
 
+from flows.landing.readers import stata as stata_reader
 from flows.landing.readers.parquet import ParquetReader
 from flows.landing.readers.spss import SpssReader
 from flows.landing.readers.stata import StataReader
@@ -74,8 +75,17 @@ def test_spss_says_its_own_codes(sav: Path) -> None:
     assert got.column("day").missing_values == () and got.column("day").value_labels is None
 
 
+def test_spss_labels_within_a_range_are_missing_codes_also_where_they_do_not_occur(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"client": ["a", "b"], "q1": [1.0, -2.0]})
+    pyreadstat.write_sav(
+        frame, str(tmp_path / "file.sav"), missing_ranges={"q1": [{"lo": -9, "hi": -1}]},
+        variable_value_labels={"q1": {1: "never", -1: "refused", -7: "not asked"}},
+    )  # fmt: skip
+    assert spss(tmp_path / "file.sav").column("q1").missing_values == ("-7", "-2", "-1")
+
+
 def test_spss_in_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.landing.readers.spss._CHUNK_ROWS", 7)
+    monkeypatch.setattr("flows.landing.readers.columnwise._CHUNK_ROWS", 7)
     frame = pd.DataFrame({"client": [f"c{n}" for n in range(21)], "q1": [float(n) for n in range(21)]})
     pyreadstat.write_sav(frame, str(tmp_path / "file.sav"), missing_ranges={"q1": [{"lo": 5, "hi": 15}]})
     got = spss(tmp_path / "file.sav")
@@ -200,3 +210,22 @@ def test_other_files_empty_files_and_no_records(tmp_path: Path, kind: str) -> No
     with pytest.raises(FileRefused) as caught:
         READERS[kind](path)
     assert caught.value.problem == "no_records"
+
+
+def test_a_labelled_extended_missing_value_is_missing_also_where_it_does_not_occur(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.DataFrame({"client": ["x", "y"], "q1": [1.0, 2.0]})
+    pyreadstat.write_dta(frame, str(tmp_path / "file.dta"), variable_value_labels={"q1": {1: "never", 2: "often"}})
+    read_file = stata_reader._read
+
+    def labelled(*arguments: Any) -> Any:
+        # pyreadstat reads labels of .a, and has no way to write them
+        values, meta = read_file(*arguments)
+        meta.variable_value_labels["q1"]["a"] = "refused"
+        return values, meta
+
+    monkeypatch.setattr(stata_reader, "_read", labelled)
+    column = stata(tmp_path / "file.dta").column("q1")
+    assert column.missing_values == (".a",)
+    assert column.value_labels == {"1": "never", "2": "often", ".a": "refused"}

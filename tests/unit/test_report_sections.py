@@ -164,7 +164,8 @@ def test_rejected_cells_are_told_by_reason_and_place(page: Reader) -> None:
         cell | {"row_number": n, "reason": "out_of_range", "value_class": "number"} for n in (5, 9)
     ]
     text = page(rows).text_of("rejected")
-    assert "out of range a number outside the item's range number 2 1 1 1" in text
+    meaning = "a number outside the item's range, or none of the numbers declared as labels"
+    assert f"out of range {meaning} number 2 1 1 1" in text
     assert "site_01 ratings_1.csv WAI_4 out of range 2 5" in text
 
 

@@ -32,9 +32,11 @@ def test_only_the_site_that_changed_is_built() -> None:
     assert (scope.kind, scope.changed_sites) == ("incremental", ("b",))
 
 
-def test_a_site_that_left_the_study_is_rebuilt_to_nothing() -> None:
-    scope = decide({"a": "1", "b": "1"}, {"a": "1"})
-    assert (scope.kind, scope.changed_sites) == ("incremental", ("b",))
+def test_a_new_site_or_one_that_left_makes_everything_anew() -> None:
+    """The tables' columns hold the names of the published sites and no others."""
+    for before, now in (({"a": "1", "b": "1"}, {"a": "1"}), ({"a": "1"}, {"a": "1", "b": "1"})):
+        scope = decide(before, now)
+        assert (scope.kind, scope.changed_sites) == ("full", ("a", "b"))
 
 
 def test_another_threshold_needs_a_refresh_but_no_site() -> None:
@@ -51,5 +53,6 @@ def test_other_code_builds_everything_and_forgets_sites_that_left() -> None:
 def test_every_difference_is_built_and_nothing_else(before: dict[str, str], now: dict[str, str]) -> None:
     scope = decide(before, now)
     differing = {s for s in {*before, *now} if before.get(s) != now.get(s)}
-    assert set(scope.changed_sites) == differing
+    assert set(scope.changed_sites) == ({*before, *now} if scope.kind == "full" else differing)
     assert (scope.kind == "nothing_new") == (not differing)
+    assert scope.kind != "incremental" or set(before) == set(now)

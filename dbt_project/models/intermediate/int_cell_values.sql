@@ -6,7 +6,7 @@ select distinct
     bindings.item_number,
     bindings.item_id,
     bindings.scale_number,
-    decoded.status,
+    cast(decoded.status as {{ category("response_status") }}) as status,
     decoded.reason,
     decoded.value_class,
     -- `value` is the answer as administered, `keyed_value` the one in which more means more of what is measured

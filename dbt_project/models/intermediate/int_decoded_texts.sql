@@ -63,6 +63,8 @@ judged as (
             when source_value is not null then null
             when text_class = 'spreadsheet_error' then 'spreadsheet_error'
             when text_class = 'date' then 'date_in_value'
+            -- where labels are numbers themselves, another number is beyond what may be answered
+            when plain_value is not null then 'out_of_range'
             when has_labels then 'label_unknown'
             else 'not_a_number'
         end as reject_reason

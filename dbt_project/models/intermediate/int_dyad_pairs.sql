@@ -19,7 +19,7 @@ with forms as (
         forms.phase = 'therapy'
         and forms.dyad_id is not null
         and forms.session_id is not null
-        and forms.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+        and forms.site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 client_forms as (

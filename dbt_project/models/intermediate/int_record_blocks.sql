@@ -15,7 +15,7 @@ with mapped as (
         coalesce(mapped_episodes.pseudonym, episodes.pseudonym) as episode_id,
         case
             when blocks.rater_column is null then blocks.rater
-            else rater_map.mapped
+            else cast(rater_map.mapped as {{ category("rater") }})
         end as rater,
         coalesce(session_map.mapped, nullif(record_blocks.session_text, ''), blocks.session, '') as session_said,
         session_map.mapped is not null or (record_blocks.session_text = '' and blocks.session is not null)

@@ -5,7 +5,7 @@ with rejected as (
         column_number,
         site_id,
         cast(null as bigint) as form_id,
-        cast(null as varchar) as item_id,
+        cast(null as {{ category("item_id") }}) as item_id,
         reason
     from {{ ref("int_key_cell_problems") }}
 
@@ -43,7 +43,7 @@ with rejected as (
     from {{ ref("item_responses") }} as responses
     where
         responses.status = 'rejected'
-        and responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+        and responses.site_id in (select site_id from {{ ref("stg_changed_sites") }})
         and responses.form_id not in (select form_id from {{ ref("int_contested_cells") }})
 
     union all
@@ -54,7 +54,7 @@ with rejected as (
         scores.column_number,
         forms.site_id,
         scores.form_id,
-        cast(null as varchar) as item_id,
+        cast(null as {{ category("item_id") }}) as item_id,
         scores.reason
     from {{ ref("int_delivered_scores") }} as scores
     inner join {{ ref("forms") }} as forms

@@ -1,5 +1,10 @@
 select
-    blocks.*,
+    blocks.* replace (
+        cast(blocks.site_id as {{ category("site_id") }}) as site_id,
+        cast(blocks.instrument_id as {{ category("instrument_id") }}) as instrument_id,
+        cast(blocks.rater as {{ category("rater") }}) as rater,
+        cast(blocks.phase as {{ category("phase") }}) as phase
+    ),
     list_aggregate(list_sort(bound.slots), 'string_agg', ' ') as slots_bound,
     coalesce(scored.score_columns, []) as score_columns
 from {{ source("raw", "layout_blocks") }} as blocks

@@ -1,6 +1,6 @@
 select
-    items.item_id,
-    items.instrument_id,
+    cast(items.item_id as {{ category("item_id") }}) as item_id,
+    cast(items.instrument_id as {{ category("instrument_id") }}) as instrument_id,
     items.item_number,
     items.reverse_keyed,
     items.topic,

@@ -8,8 +8,8 @@ with item_counts as (
 )
 
 select
-    scales.instrument_id,
-    scales.scale_id,
+    cast(scales.instrument_id as {{ category("instrument_id") }}) as instrument_id,
+    cast(scales.scale_id as {{ category("scale_id") }}) as scale_id,
     scales.scale_number,
     scales.name,
     scales.method,

@@ -154,7 +154,7 @@ def _read_sheet(source: Source, sink: Sink, workbook: Workbook) -> Reading:
     if not header:
         raise FileRefused(
             "no_header",
-            f"Row {header_row} of sheet {sheet.title!r} is blank or missing, and should be the header.",
+            f"Row {header_row} of the sheet is blank or missing, and should be the header.",
             "Correct `header_row` or `sheet` in the site's settings.",
         )
     columns = named_columns(source, header)
@@ -182,18 +182,24 @@ def _read_sheet(source: Source, sink: Sink, workbook: Workbook) -> Reading:
 
 def _sheet(source: Source, workbook: Workbook) -> Any:
     wanted = source.file.excel_options.sheet
-    names = [sheet.title for sheet in workbook.worksheets]
-    if wanted is None and names:
-        return workbook.worksheets[0]
-    for sheet in workbook.worksheets:
+    sheets = workbook.worksheets
+    if wanted is None and sheets:
+        return sheets[0]
+    for sheet in sheets:
         if sheet.title.strip() == wanted:
             return sheet
-    there = ", ".join(repr(name) for name in names) or "none"
+    # Other sheets' names stay unsaid: there are workbooks with one sheet for each client.
+    near = [sheet.title for sheet in sheets if wanted and _folded(sheet.title) == _folded(wanted)]
+    hint = f" One is written {near[0]!r}." if near else ""
     raise FileRefused(
         "wrong_sheet",
-        f"The workbook has no sheet {wanted!r}; there are: {there}." if wanted else "The workbook has no sheet.",
-        "Correct `sheet` in the site's settings.",
+        f"The workbook has no sheet {wanted!r} among its {len(sheets)}.{hint}" if wanted else "It has no sheet.",
+        "Open the workbook and write the sheet's name in the site's settings (`sheet`) as it stands there.",
     )
+
+
+def _folded(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 def _rows(sheet: Any, limits: Limits) -> Iterator[tuple[int, list[str]]]:

@@ -1,6 +1,6 @@
 """SPSS .sav and .zsav: user-missing values are kept as they are and named as such, value labels kept as labels.
 
-A range of user-missing values (``-9 thru -1``) is written out as the values of that range that occur in the file.
+A range of user-missing values (``-9 thru -1``) is written out as the values of that range that occur or have a label.
 Dates become ISO text, times ``09:30:00``; SPSS counts both in seconds, dates from 1582-10-14.
 """
 
@@ -14,23 +14,12 @@ from typing import Any
 
 import pyreadstat
 
-from flows.delivery_headers import DeliveredColumn
-from flows.landing.readers.columnwise import distinct, labels_text, moment, texts
-from flows.landing.reading import (
-    FileRefused,
-    Reading,
-    Sink,
-    Source,
-    header_problems,
-    named_columns,
-    refuse_empty,
-    refuse_no_records,
-)
+from flows.landing.readers.columnwise import Kind, moment, read_cases
+from flows.landing.reading import FileRefused, Reading, Sink, Source, refuse_empty
 from flows.landing.text import duration_text, value_text
 from flows.site_models import FileSettings
 
 _EPOCH = dt.datetime(1582, 10, 14)
-_CHUNK_ROWS = 50_000
 _DATES = {"DATE", "ADATE", "EDATE", "JDATE", "SDATE", "QYR", "MOYR", "WKYR"}
 _MOMENTS = {"DATETIME", "YMDHMS"}
 _TIMES = {"TIME", "DTIME", "MTIME"}
@@ -51,39 +40,15 @@ class SpssReader:
 
     def read(self, source: Source, sink: Sink) -> Reading:
         """See the module."""
-        meta = _read(source, 0, 1)[1]
-        names = list(meta.column_names)
-        plain = named_columns(source, names)
-        sink.begin(plain, source.free_text(plain))
-        ranges: dict[str, list[dict[str, Any]]] = meta.missing_ranges or {}
-        converters = {name: _converter(meta.original_variable_types.get(name, "")) for name in names}
-        missing: dict[str, set[Any]] = {name: set() for name in ranges}
-        n_rows = 0
-        while True:
-            values, _ = _read(source, n_rows, _CHUNK_ROWS)
-            n = len(values[names[0]]) if names else 0
-            if not n:
-                break
-            for name, wanted in ranges.items():
-                missing[name] |= {value for value in distinct(values[name]) if _is_missing(value, wanted)}
-            sink.add_columns(n_rows + 1, [texts(values[name], converters[name]) for name in names])
-            n_rows += n
-            if n < _CHUNK_ROWS:
-                break
-        if not n_rows:
-            raise refuse_no_records()
-        columns = tuple(
-            DeliveredColumn(
-                column.number,
-                column.name,
-                labels_text(meta.variable_value_labels[name], converters[name])
-                if name in meta.variable_value_labels
-                else None,
-                _codes(ranges.get(name, []), missing.get(name, set()), converters[name]),
-            )
-            for column, name in zip(plain, names, strict=True)
-        )
-        return Reading(columns, n_rows, n_rows * len(names), tuple(header_problems(source, columns)))
+        return read_cases(source, sink, _read, _kind)
+
+
+def _kind(meta: Any, name: str) -> Kind:
+    """Discrete codes are missing whether they occur or not; of a range those values that occur or have a label."""
+    convert = _converter(meta.original_variable_types.get(name, ""))
+    ranges: list[dict[str, Any]] = (meta.missing_ranges or {}).get(name, [])
+    discrete = frozenset(each["lo"] for each in ranges if each["lo"] == each["hi"])
+    return Kind(convert, partial(_is_missing, ranges=ranges) if ranges else None, discrete)
 
 
 def _read(source: Source, offset: int, limit: int) -> tuple[dict[str, list[Any]], Any]:
@@ -126,10 +91,3 @@ def _is_missing(value: Any, ranges: list[dict[str, Any]]) -> bool:
     if isinstance(value, str):
         return any(value.strip() == str(each["lo"]).strip() for each in ranges)
     return any(not isinstance(each["lo"], str) and each["lo"] <= value <= each["hi"] for each in ranges)
-
-
-def _codes(ranges: list[dict[str, Any]], found: set[Any], convert: Callable[[Any], str]) -> tuple[str, ...]:
-    """Discrete codes, whether they occur or not, and the values of ranges that occur; in order."""
-    discrete = {each["lo"] for each in ranges if each["lo"] == each["hi"]}
-    ordered = sorted(discrete | found, key=lambda code: (isinstance(code, str), code))
-    return tuple(dict.fromkeys(convert(code).strip() for code in ordered))

@@ -14,23 +14,12 @@ from typing import Any
 import numpy as np
 import pyreadstat
 
-from flows.delivery_headers import DeliveredColumn
-from flows.landing.readers.columnwise import distinct, labels_text, moment, texts
-from flows.landing.reading import (
-    FileRefused,
-    Reading,
-    Sink,
-    Source,
-    header_problems,
-    named_columns,
-    refuse_empty,
-    refuse_no_records,
-)
+from flows.landing.readers.columnwise import Kind, moment, read_cases
+from flows.landing.reading import FileRefused, Reading, Sink, Source, refuse_empty
 from flows.landing.text import value_text
 from flows.site_models import FileSettings
 
 _EPOCH = dt.datetime(1960, 1, 1)
-_CHUNK_ROWS = 50_000
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _NEWER_START, _NEWER_END = b"<stata_dta>", b"</stata_dta>"
 
@@ -51,39 +40,13 @@ class StataReader:
     def read(self, source: Source, sink: Sink) -> Reading:
         """See the module."""
         _refuse_cut(source)
-        meta = _read(source, 0, 1)[1]
-        names = list(meta.column_names)
-        plain = named_columns(source, names)
-        sink.begin(plain, source.free_text(plain))
-        types = {name: str(meta.readstat_variable_types.get(name, "")) for name in names}
-        converters = {name: _converter(types[name], str(meta.original_variable_types.get(name, ""))) for name in names}
-        missing: dict[str, set[str]] = {name: set() for name in names}
-        n_rows = 0
-        while True:
-            values, _ = _read(source, n_rows, _CHUNK_ROWS)
-            n = len(values[names[0]]) if names else 0
-            if not n:
-                break
-            for name in names:
-                if types[name] != "string":
-                    missing[name] |= {value for value in distinct(values[name]) if _is_letter(value)}
-            sink.add_columns(n_rows + 1, [texts(values[name], converters[name]) for name in names])
-            n_rows += n
-            if n < _CHUNK_ROWS:
-                break
-        if not n_rows:
-            raise refuse_no_records()
-        labels = meta.variable_value_labels
-        columns = tuple(
-            DeliveredColumn(
-                column.number,
-                column.name,
-                labels_text(labels[name], converters[name]) if name in labels else None,
-                tuple(f".{letter}" for letter in sorted(missing[name])),
-            )
-            for column, name in zip(plain, names, strict=True)
-        )
-        return Reading(columns, n_rows, n_rows * len(names), tuple(header_problems(source, columns)))
+        return read_cases(source, sink, _read, _kind)
+
+
+def _kind(meta: Any, name: str) -> Kind:
+    storage = str(meta.readstat_variable_types.get(name, ""))
+    convert = _converter(storage, str(meta.original_variable_types.get(name, "")))
+    return Kind(convert, None if storage == "string" else _is_letter)
 
 
 def _refuse_cut(source: Source) -> None:

@@ -8,5 +8,5 @@ select
     min(form_date) as first_form_date,
     max(form_date) as last_form_date
 from {{ ref("forms") }}
-where site_id in (select site_id from {{ source("raw", "changed_sites") }})
+where site_id in (select site_id from {{ ref("stg_changed_sites") }})
 group by client_id, site_id

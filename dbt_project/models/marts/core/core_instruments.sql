@@ -1,7 +1,7 @@
 {{ config(alias="instruments") }}
 
 select
-    instrument_id,
+    cast(instrument_id as {{ category("instrument_id") }}) as instrument_id,
     name,
     version,
     domain,

@@ -1,8 +1,8 @@
 {{ config(alias="scale_items") }}
 
 select
-    scale_items.instrument_id,
-    scale_items.scale_id,
+    items.instrument_id,
+    cast(scale_items.scale_id as {{ category("scale_id") }}) as scale_id,
     items.item_id
 from {{ source("raw", "codebook_scale_items") }} as scale_items
 inner join {{ ref("stg_items") }} as items

@@ -3,7 +3,7 @@
 with forms as (
     select *
     from {{ ref("forms") }}
-    where dyad_id is not null and site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    where dyad_id is not null and site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 grouped as (

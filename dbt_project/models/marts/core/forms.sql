@@ -38,7 +38,7 @@ select
     leads.rater,
     leads.phase,
     leads.occasion,
-    coalesce(occasion_sessions.session_id, day_sessions.session_id) as session_id,
+    cast(coalesce(occasion_sessions.session_id, day_sessions.session_id) as {{ category("session_id") }}) as session_id,
     leads.form_date,
     cast(coalesce(counts.n_items, 0) as integer) as n_items,
     cast(coalesce(counts.n_answered, 0) as integer) as n_answered,

@@ -36,7 +36,7 @@ select
     form_id,
     site_id,
     item_id,
-    cell_status as status,
+    cast(cell_status as {{ category("response_status") }}) as status,
     reason as missing_reason,
     value,
     keyed_value,

@@ -25,4 +25,4 @@ inner join {{ ref("forms") }} as forms
     on scores.form_id = forms.form_id
 where
     instruments.domain = 'outcome'
-    and scores.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    and scores.site_id in (select site_id from {{ ref("stg_changed_sites") }})

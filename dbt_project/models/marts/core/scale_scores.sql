@@ -95,16 +95,20 @@ select
     cast(n_answered as integer) as n_answered,
     n_items,
     min_share_answered,
-    case
-        when is_answered_enough or delivered_status = 'accepted' then 'ok'
-        when n_answered > 0 or delivered_status is null then 'too_few_answered'
-        else delivered_status
-    end as status,
-    case
-        when is_answered_enough or delivered_status is null then 'computed'
-        when delivered_status = 'accepted' or n_answered = 0 then 'delivered'
-        else 'computed'
-    end as origin,
+    cast(
+        case
+            when is_answered_enough or delivered_status = 'accepted' then 'ok'
+            when n_answered > 0 or delivered_status is null then 'too_few_answered'
+            else delivered_status
+        end as {{ category("score_status") }}
+    ) as status,
+    cast(
+        case
+            when is_answered_enough or delivered_status is null then 'computed'
+            when delivered_status = 'accepted' or n_answered = 0 then 'delivered'
+            else 'computed'
+        end as {{ category("score_origin") }}
+    ) as origin,
     delivered_score,
     delivery_number,
     row_number,

@@ -1,5 +1,5 @@
 select
-    session_id,
+    cast(session_id as {{ category("session_id") }}) as session_id,
     session_order,
     label,
     from_number,

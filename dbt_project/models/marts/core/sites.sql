@@ -8,12 +8,12 @@ with counts as (
         count(distinct dyad_id) as n_dyads,
         count(*) as n_forms
     from {{ ref("forms") }}
-    where site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    where site_id in (select site_id from {{ ref("stg_changed_sites") }})
     group by site_id
 )
 
 select
-    sites.site_id,
+    changed_sites.site_id,
     sites.name,
     sites.expected_clients,
     cast(coalesce(counts.n_clients, 0) as integer) as n_clients,
@@ -21,7 +21,7 @@ select
     cast(coalesce(counts.n_dyads, 0) as integer) as n_dyads,
     cast(coalesce(counts.n_forms, 0) as integer) as n_forms
 from {{ source("raw", "sites") }} as sites
-inner join {{ source("raw", "changed_sites") }} as changed_sites
+inner join {{ ref("stg_changed_sites") }} as changed_sites
     on sites.site_id = changed_sites.site_id
 left join counts
     on sites.site_id = counts.site_id

@@ -28,5 +28,5 @@ select
 from {{ source("raw", "deliveries") }} as deliveries
 left join counts on deliveries.delivery_number = counts.delivery_number
 where
-    deliveries.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    deliveries.site_id in (select site_id from {{ ref("stg_changed_sites") }})
     and deliveries.site_id in (select site_id from {{ source("raw", "sites") }})

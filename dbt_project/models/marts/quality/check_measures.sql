@@ -6,6 +6,7 @@
     "int_measures_items",
     "int_measures_scores",
     "int_measures_identity",
+    "int_measures_alike_ids",
     "int_measures_study",
 ] %}
 {%- for model in models %}

@@ -69,7 +69,7 @@ declared as (
     from {{ source("raw", "site_instruments") }} as declared
     left join {{ ref("stg_items") }} as reversed
         on declared.instrument_id = reversed.instrument_id and reversed.reverse_keyed
-    where declared.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    where declared.site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 export_level as (

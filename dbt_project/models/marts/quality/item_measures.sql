@@ -7,7 +7,7 @@ with changed_forms as (
         instrument_id,
         rater
     from {{ ref("forms") }}
-    where site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    where site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 -- numbers instead of names: the answers are grouped by them several times as fast
@@ -50,7 +50,7 @@ form_scales as (
             forms.form_id * 256 + home_scales.home_scale_number = scores.score_id
             and scores.origin = 'computed'
             and scores.n_answered > 1
-            and scores.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+            and scores.site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 answers as (
@@ -67,7 +67,7 @@ answers as (
     from {{ ref("item_responses") }} as responses
     inner join {{ ref("int_quality_items") }} as items on responses.item_id = items.item_id
     inner join form_scales on responses.form_id * 256 + items.home_scale_number = form_scales.form_scale_id
-    where responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    where responses.site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 measured as (
@@ -84,8 +84,9 @@ measured as (
         count(case when value = max_value then 1 end) as n_at_maximum,
         count(case when value < min_value + width / 3.0 then 1 end) as n_in_bottom_third,
         count(case when value > max_value - width / 3.0 then 1 end) as n_in_top_third,
-        avg(value) as mean,
-        stddev_samp(value) as sd,
+        -- rounded as correlations are: threads add up in an order of their own
+        round(avg(value), 9) as mean,
+        round(stddev_samp(value), 9) as sd,
         count(rest) as n_item_rest,
         {{ correlation("keyed_value", "rest") }} as item_rest_correlation
     from answers

@@ -11,7 +11,7 @@ with turned as (
     inner join {{ ref("int_quality_alternative_keys") }} as keys on responses.item_id = keys.item_id
     where
         responses.keyed_value is not null
-        and responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+        and responses.site_id in (select site_id from {{ ref("stg_changed_sites") }})
     group by responses.form_id, keys.alternative_key
 ),
 

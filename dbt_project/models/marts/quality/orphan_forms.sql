@@ -3,7 +3,7 @@
 with forms as (
     select *
     from {{ ref("forms") }}
-    where site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    where site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 therapists_of_clients as (
@@ -11,7 +11,7 @@ therapists_of_clients as (
         client_id,
         count(distinct therapist_id) as n_therapists
     from {{ ref("dyads") }}
-    where site_id in (select site_id from {{ source("raw", "changed_sites") }})
+    where site_id in (select site_id from {{ ref("stg_changed_sites") }})
     group by client_id
 ),
 

@@ -10,4 +10,4 @@ select
     reason,
     value_class
 from {{ ref("int_rejected_cells") }}
-where site_id in (select site_id from {{ source("raw", "changed_sites") }})
+where site_id in (select site_id from {{ ref("stg_changed_sites") }})

@@ -22,7 +22,7 @@ with answers as (
     inner join {{ ref("int_quality_items") }} as items on responses.item_id = items.item_id
     where
         responses.value is not null
-        and responses.site_id in (select site_id from {{ source("raw", "changed_sites") }})
+        and responses.site_id in (select site_id from {{ ref("stg_changed_sites") }})
 ),
 
 sums as (
@@ -144,8 +144,8 @@ select
     cast(n_answered as integer) as n_answered,
     cast(longest_run as integer) as longest_run,
     cast(n_commonest as double) / n_answered as share_modal,
-    cast(sd as double) as sd,
-    cast(sum_keyed / n_answered as double) as mean_keyed,
+    round(cast(sd as double), 12) as sd,
+    round(cast(sum_keyed / n_answered as double), 12) as mean_keyed,
     same_answer_across_reversed,
     {{ text_key("instrument_id || ' ' || key_text") }} as answers_key,
     straight_lining or flat or long_run as flagged,

@@ -1,0 +1,116 @@
+"""The likelihoods of variance components against their textbook matrices, and their slopes against differences."""
+
+import numpy as np
+import pytest
+
+from analysis.robust_covariance import TALL, least_squares
+from analysis.two_rater_likelihood import TwoRaterLikelihood, by_cholesky, covariances
+from analysis.variance_components import at, deviance, gradient, nested_sums, predicted_effects
+
+
+def nested(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Basis (n, 3), outcome (n,), cluster of each row, outer cluster of each of 12 clusters of unequal size."""
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(12), rng.integers(1, 6, 12))
+    outer = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3])
+    basis = np.linalg.qr(np.column_stack([np.ones(len(codes)), rng.normal(size=(len(codes), 2))]))[0]
+    return basis, basis @ [1.0, 2.0, 3.0] + rng.normal(size=len(codes)) + rng.normal(size=12)[codes], codes, outer
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("ratios", [(0.7, 0.3), (0.0, 2.0), (50.0, 0.0)])
+def test_restricted_likelihood_equals_its_textbook_matrices(reml: bool, ratios: tuple[float, float]) -> None:
+    basis, y, codes, outer = nested(1)
+    z = np.eye(12)[codes]
+    zz = np.eye(4)[outer][codes]
+    v = np.eye(len(y)) + ratios[0] * z @ z.T + ratios[1] * zz @ zz.T
+    inverse = np.linalg.inv(v)
+    inner = basis.T @ inverse @ basis
+    b = np.linalg.solve(inner, basis.T @ inverse @ y)
+    residual = y - basis @ b
+    rss, df = residual @ inverse @ residual, len(y) - 3 * reml
+    expected = np.linalg.slogdet(v)[1] + df * (1 + np.log(2 * np.pi * rss / df)) + reml * np.linalg.slogdet(inner)[1]
+    sums = nested_sums(basis, y, codes, 12, outer)
+    point = at(sums, np.array(ratios))
+    assert deviance(sums, point, reml) == pytest.approx(expected, rel=1e-10)
+    np.testing.assert_allclose(sums.start + point.moved, b, rtol=1e-9)
+    predicted = predicted_effects(sums, np.array(ratios))
+    np.testing.assert_allclose(predicted, ratios[0] * z.T @ inverse @ residual, atol=1e-10)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("with_outer", [True, False])
+def test_slopes_by_variance_ratios_are_those_of_differences(reml: bool, with_outer: bool) -> None:
+    basis, y, codes, outer = nested(2)
+    sums = nested_sums(basis, y, codes, 12, outer if with_outer else None)
+    ratios = np.array([0.6, 0.2])[: sums.n_ratios]
+
+    def value(moved: np.ndarray) -> float:
+        return deviance(sums, at(sums, moved), reml)
+
+    steps = 1e-6 * np.eye(len(ratios))
+    expected = [(value(ratios + step) - value(ratios - step)) / 2e-6 for step in steps]
+    np.testing.assert_allclose(gradient(sums, at(sums, ratios), reml), expected, rtol=1e-6)
+
+
+def two_raters(parts: tuple[str, ...]) -> tuple[TwoRaterLikelihood, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A likelihood over 8 therapists, with the ratings, which are observed, and the codes behind it."""
+    rng = np.random.default_rng(len(parts))
+    of_therapist = np.repeat(np.arange(8), rng.integers(1, 5, 8))
+    of_dyad = np.repeat(np.arange(len(of_therapist)), rng.integers(1, 4, len(of_therapist)) if "error" in parts else 1)
+    observed = rng.random((len(of_dyad), 2)) > 0.25
+    observed[~observed.any(axis=1)] = True
+    values = np.where(observed, rng.normal(size=observed.shape), 0.0)
+    made = TwoRaterLikelihood(values, observed, of_dyad, of_therapist, 8, parts)
+    return made, values, observed, of_dyad, of_therapist[of_dyad]
+
+
+PARTS = [("dyad",), ("dyad", "error"), ("therapist", "dyad"), ("therapist", "dyad", "error")]
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_likelihood_of_two_raters_equals_its_textbook_matrices(parts: tuple[str, ...]) -> None:
+    made, values, observed, of_dyad, of_therapist = two_raters(parts)
+    given = covariances(np.random.default_rng(3).uniform(0.3, 0.9, 3 * len(parts)), parts)
+    codes = {"therapist": of_therapist, "dyad": of_dyad, "error": np.arange(len(values))}
+    v = sum(np.kron(np.equal.outer(codes[part], codes[part]), given[part]) for part in parts)
+    seen = observed.ravel()
+    v, y, x = v[np.ix_(seen, seen)], values.ravel()[seen], np.tile(np.eye(2), (len(values), 1))[seen]
+    inverse = np.linalg.inv(v)
+    inner = x.T @ inverse @ x
+    means = np.linalg.solve(inner, x.T @ inverse @ y)
+    residual = y - x @ means
+    expected = np.linalg.slogdet(v)[1] + np.linalg.slogdet(inner)[1] + residual @ inverse @ residual
+    found = made.evaluate(given)
+    assert found.value == pytest.approx(expected + (len(y) - 2) * np.log(2 * np.pi), rel=1e-10)
+    np.testing.assert_allclose(found.means, means, atol=1e-10)
+
+
+@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("uncorrelated", [None, "dyad"])
+def test_slopes_of_two_raters_are_those_of_differences(parts: tuple[str, ...], uncorrelated: str | None) -> None:
+    made = two_raters(parts)[0]
+    parameters = np.random.default_rng(4).uniform(0.3, 0.9, 3 * len(parts))
+
+    def value(moved: np.ndarray) -> float:
+        return made.evaluate(covariances(moved, parts, uncorrelated)).value
+
+    steps = 1e-6 * np.eye(len(parameters))
+    expected = [(value(parameters + step) - value(parameters - step)) / 2e-6 for step in steps]
+    slopes = made.evaluate(covariances(parameters, parts, uncorrelated)).slopes
+    np.testing.assert_allclose(by_cholesky(parameters, parts, slopes, uncorrelated), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-6, 0.0])
+def test_tall_designs_have_the_fit_of_short_ones_near_collinearity_too(noise: float) -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(TALL, 3))
+    x[:, 2] = x[:, 0] - x[:, 1] + noise * x[:, 2]
+    design = np.column_stack([np.ones(TALL), 1e4 + 1e3 * x])
+    y = x[:, 0] + rng.normal(size=TALL)
+    fit = least_squares(design, y)
+    assert fit.rank == (3 if noise == 0 else 4)
+    np.testing.assert_allclose(fit.basis.T @ fit.basis, np.eye(fit.rank), atol=1e-13)
+    q = np.linalg.qr(design - np.r_[0, design[:, 1:].mean(axis=0)])[0][:, : fit.rank]
+    np.testing.assert_allclose(fit.residuals, y - q @ (q.T @ y), atol=1e-9)
+    assert fit.estimable[1:].all() == (noise > 0)
