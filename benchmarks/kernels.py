@@ -6,10 +6,10 @@
 
 Then all analyses of a study, on one worker and on two; these two are wall-clock seconds, for a machine that is idle.
 
-Every measurement of a kernel runs in a process of its own with one BLAS thread and counts CPU seconds (user and system) of the
-computation alone, after a warm-up and without imports and reading; the least of some repeats counts. A rival whose loop
-would take minutes runs a shorter one, and the table says by how much its time was multiplied. R's packages and
-`ordinalcorr` are measured where they are installed. Written to benchmarks/out/kernels.json.
+Every measurement of a kernel runs in a process of its own with one BLAS thread and counts CPU seconds (user and system)
+of the computation alone, after a warm-up and without imports and reading; the least of some repeats counts. A rival
+whose loop would take minutes runs a shorter one, and the table says by how much its time was multiplied. R's packages
+and `ordinalcorr` are measured where they are installed. Written to benchmarks/out/kernels.json.
 """
 
 from __future__ import annotations
