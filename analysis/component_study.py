@@ -16,19 +16,26 @@ import pandas as pd
 from analysis.component_tables import (
     component_correlations_table,
     components_table,
+    describe,
+    described_items,
     fit_table,
+    item_correlations_table,
     loadings_table,
     reliability_table,
     retention_table,
     scores_table,
     suitability_table,
+    whole_solution_rows,
 )
 from analysis.components import find_components
 from analysis.correlation import Correlations, correlate
 from analysis.correspondence import wording_check
+from analysis.general_factor import schmid_leiman
 from analysis.omega import omega
 from analysis.resampling import MapFunction, MissingRule
-from analysis.retention import retention
+from analysis.retention import Retention, retention
+from analysis.rotation import ROTATIONS, rotation_name
+from analysis.rotation_target import scale_target, target_scales
 from analysis.salience import salience
 from analysis.scale_reliability import component_sets, scale_reliability
 from analysis.scores import ScoreMethod, Scores, component_scores, score_weights, unit_weighted_scores
@@ -40,7 +47,15 @@ from analysis.suitability import suitability
 
 RULES = {
     "parallel": "parallel_components_normal_percentile",
+    "parallel_mean": "parallel_components_normal_mean",
+    "parallel_permuted": "parallel_components_permuted_percentile",
+    "parallel_permuted_mean": "parallel_components_permuted_mean",
+    "parallel_factors": "parallel_minres_normal_percentile",
+    "parallel_factors_mean": "parallel_minres_normal_mean",
+    "parallel_smc": "parallel_smc_normal_percentile",
+    "parallel_smc_mean": "parallel_smc_normal_mean",
     "map": "map_1976",
+    "map_2000": "map_2000",
     "kaiser": "kaiser",
     "empirical_kaiser": "empirical_kaiser",
 }
@@ -62,6 +77,13 @@ class ComponentSettings:
     correlation: str = "pearson"
     extraction: str = "minres"
     rotation: str = "oblimin"
+    oblimin_gamma: float = 0.0
+    promax_power: float = 4.0
+    geomin_delta: float = 0.01
+    rotation_starts: int | None = None
+    parallel_samples: int = 1000
+    parallel_percentile: float = 95.0
+    empty_cell: float = 0.0
     salience: float = 0.40
     scores: str = "regression"
     bootstrap: int = 0
@@ -99,10 +121,13 @@ def study_components(
 
     What can be computed before an obstacle is in the frames; there are no components then and the second value is
     None. ``run`` is a ``map`` that may spread the loops that repeat over workers.
-    Raises :class:`AnalysisError` when there are too few rows or the items cannot be correlated.
+    Raises :class:`AnalysisError` when there is no row at all.
     """
-    require_rows(len(rows.answers), settings.min_rows)
-    found = correlate(rows.answers, method=settings.correlation, missing=settings.missing)
+    require_rows(len(rows.answers), min(settings.min_rows, 1))
+    tried = attempt(_correlations, rows, settings)
+    if tried.value is None:
+        return not_correlated(describe(rows.answers), len(rows.answers), tried.status.value, tried.reason), None
+    found = tried.value
     suited = suitability(found.matrix, found.n, found.items)
     seeds = np.random.SeedSequence(seed).spawn(4)
     kept = rows.answers[list(found.items)].to_numpy()
@@ -110,31 +135,29 @@ def study_components(
         found.matrix,
         found.n,
         rows=kept if len(kept) <= MOST_ROWS_PERMUTED else None,
-        seed=_number(seeds[0]),
+        replicates=settings.parallel_samples,
+        level=settings.parallel_percentile / 100,
+        seed=number_of(seeds[0]),
         run=run,
     )
     rule = RULES.get(str(settings.n_components))
     frames = {
-        "suitability": suitability_table(rows.answers, found, suited),
-        "retention": retention_table(rules, rule, settings.level),
+        "suitability": suitability_table(describe(rows.answers), found, suited),
+        "retention": retention_table(rules, rule, settings.parallel_percentile / 100),
+        "item_correlations": item_correlations_table(found, None),
     }
-    facts_so_far = {
-        "n_items": len(found.items),
-        "items_left_out": {one.item: f"{one.reason}: {one.detail}" for one in found.left_out},
-    }
-    number = int(settings.n_components) if rule is None else rules.choose(rule)
-    tried = attempt(_solve, found, number, settings, _number(seeds[1]))
-    if tried.value is None:
-        return StudyResult(frames, tried.status.value, tried.reason, found.warnings, facts_so_far), None
-    solution = tried.value
-    stability, unstable = _stability(rows, found, solution, settings, _number(seeds[2]), run)
+    facts_so_far = facts_of_items(found)
+    solved = attempt(solve, found, rules, settings, facts, number_of(seeds[1]))
+    if solved.value is None:
+        return StudyResult(frames, solved.status.value, solved.reason, found.warnings, facts_so_far), None
+    solution = solved.value
+    stability, unstable = _stability(rows, found, solution, settings, number_of(seeds[2]), run)
     scores = _scores(rows, solution, settings, facts)
-    frames |= _solution_frames(rows, solution, stability, scores, settings, facts, _number(seeds[3]), run)
+    frames |= _solution_frames(rows, solution, stability, scores, settings, facts, number_of(seeds[3]), run)
+    frames["item_correlations"] = item_correlations_table(found, solution)
     parts: list[Any] = [found, solution, scores, *([stability] if stability else [])]
     status, reason, warnings = verdict(parts)
-    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
-    if wording.status == Status.OK:
-        warnings = (*warnings, *wording.warnings)
+    warnings = (*warnings, *wording_warnings(solution, settings, facts))
     result = StudyResult(
         frames,
         status,
@@ -150,11 +173,44 @@ def study_components(
     return result, FoundComponents(rows, solution, scores, stability)
 
 
-def _number(seed: np.random.SeedSequence) -> int:
+def not_correlated(items: pd.DataFrame, n_rows: int, status: str, reason: str) -> StudyResult:
+    """What is left when items cannot be correlated: how each was answered."""
+    return StudyResult(
+        {"suitability": described_items(items, n_rows, status, reason)}, status, reason, (), {"n_items": len(items)}
+    )
+
+
+def facts_of_items(found: Correlations) -> dict[str, Any]:
+    """Numbers for the registry that are known once the items are correlated."""
+    left_out = {one.item: f"{one.reason}: {one.detail}" for one in found.left_out}
+    return {"n_items": len(found.items), "items_left_out": left_out}
+
+
+def wording_warnings(solution: Solution, settings: ComponentSettings, facts: ItemFacts) -> tuple[str, ...]:
+    """Sentences on components that gather reverse-keyed items."""
+    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
+    return wording.warnings if wording.status == Status.OK else ()
+
+
+def _correlations(rows: Rows, settings: ComponentSettings) -> Correlations:
+    require_rows(len(rows.answers), settings.min_rows)
+    return correlate(
+        rows.answers, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
+    )
+
+
+def number_of(seed: np.random.SeedSequence) -> int:
+    """One number of a seed, for what takes seeds as numbers."""
     return int(seed.generate_state(1)[0])
 
 
-def _solve(found: Correlations, number: int, settings: ComponentSettings, seed: int) -> Solution:
+def solve(found: Correlations, rules: Retention, settings: ComponentSettings, facts: ItemFacts, seed: int) -> Solution:
+    """The solution with the number of components that the settings give or their rule chooses.
+
+    Raises :class:`AnalysisError` when the rule keeps none or was not worked out, or the method cannot have that many.
+    """
+    rule = RULES.get(str(settings.n_components))
+    number = int(settings.n_components) if rule is None else _by_rule(rules, rule, str(settings.n_components))
     if number < 1:
         raise AnalysisError(
             f"The rule {settings.n_components} keeps no component; give a number in the study's settings to have one.",
@@ -167,8 +223,38 @@ def _solve(found: Correlations, number: int, settings: ComponentSettings, seed: 
         n_components=number,
         extraction=settings.extraction,
         rotation=settings.rotation,
+        gamma=settings.oblimin_gamma,
+        power=settings.promax_power,
+        delta=settings.geomin_delta,
+        target=_target(found.items, number, settings, facts),
+        random_starts=settings.rotation_starts,
         seed=seed,
     )
+
+
+def _by_rule(rules: Retention, rule: str, word: str) -> int:
+    if all(one.name != rule for one in rules.rules):
+        raise AnalysisError(
+            f"The rule {word} was not worked out: permuted data are made for at most {MOST_ROWS_PERMUTED} rows, normal "
+            "ones say the same by then.",
+            Status.NOT_APPLICABLE,
+        )
+    return rules.choose(rule)
+
+
+def _target(items: tuple[str, ...], number: int, settings: ComponentSettings, facts: ItemFacts) -> np.ndarray | None:
+    """The declared scales as target, where the rotation is one to a target."""
+    kind = ROTATIONS[rotation_name(settings.rotation)]
+    if kind.family not in ("target", "procrustes"):
+        return None
+    names = target_scales(items, facts.scales)
+    if len(names) != number and len(names) > 1:
+        raise AnalysisError(
+            f"A rotation to the declared scales has one component per scale: {len(names)} of these items "
+            f"({', '.join(names)}), and not {number}; say so by `n_components`.",
+            Status.NOT_APPLICABLE,
+        )
+    return scale_target(items, facts.scales, free=kind.family == "target")
 
 
 def resampling_rule(settings: ComponentSettings) -> MissingRule | None:
@@ -210,7 +296,9 @@ def _stability(
 
 
 def _correlated_again(items: tuple[str, ...], settings: ComponentSettings, values: np.ndarray) -> np.ndarray:
-    made = correlate(values, items, method=settings.correlation, missing=settings.missing)
+    made = correlate(
+        values, items, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
+    )
     if made.items != items:
         raise AnalysisError("An item has no variance in this sample.", Status.CONSTANT)
     return made.matrix
@@ -219,10 +307,10 @@ def _correlated_again(items: tuple[str, ...], settings: ComponentSettings, value
 def _scores(rows: Rows, solution: Solution, settings: ComponentSettings, facts: ItemFacts) -> Scores:
     if settings.scores == "unit_weighted":
         return unit_weighted_scores(rows.answers, solution, salience=settings.salience, ranges=facts.ranges)
-    return component_scores(rows.answers, solution, _weighting(settings))
+    return component_scores(rows.answers, solution, weighting(settings))
 
 
-def _weighting(settings: ComponentSettings) -> ScoreMethod:
+def weighting(settings: ComponentSettings) -> ScoreMethod:
     """The weights that say how well the components are determined; means of salient items have none of their own."""
     return "regression" if settings.scores == "unit_weighted" else cast("ScoreMethod", settings.scores)
 
@@ -237,8 +325,6 @@ def _solution_frames(
     seed: int,
     run: MapFunction,
 ) -> dict[str, pd.DataFrame]:
-    judged = salience(solution, settings.salience)
-    weighted = attempt(score_weights, solution, _weighting(settings))
     consistent = scale_reliability(
         rows.answers,
         component_sets(solution, settings.salience),
@@ -249,12 +335,28 @@ def _solution_frames(
         seed=seed,
         run=run,
     )
-    whole = attempt(omega, solution)
-    return {
-        "components": components_table(solution, judged, stability, weighted.value, facts),
-        "loadings": loadings_table(solution, judged, stability),
-        "component_correlations": component_correlations_table(solution, stability),
+    return solution_tables(solution, stability, settings, facts) | {
         "component_scores": scores_table(rows, solution, scores),
+        "reliability": reliability_table(consistent, "component", rows, whole_solution(solution, stability)),
+    }
+
+
+def whole_solution(solution: Solution, stability: Stability | None) -> pd.DataFrame:
+    """Rows of ``reliability`` for all items of the solution together."""
+    return whole_solution_rows(solution, attempt(omega, solution), attempt(schmid_leiman, solution), stability)
+
+
+def solution_tables(
+    solution: Solution, stability: Stability | None, settings: ComponentSettings, facts: ItemFacts
+) -> dict[str, pd.DataFrame]:
+    """The tables that follow from the solution alone."""
+    judged = salience(solution, settings.salience)
+    weights = attempt(score_weights, solution, weighting(settings)).value
+    general = attempt(schmid_leiman, solution).value
+    wording = wording_check(solution, facts.reversed_items, threshold=settings.salience)
+    return {
+        "components": components_table(solution, judged, stability, weights, facts, wording, general),
+        "loadings": loadings_table(solution, judged, stability, weights, general),
+        "component_correlations": component_correlations_table(solution, stability),
         "model_fit": fit_table(solution),
-        "reliability": reliability_table(consistent, "component", rows, whole),
     }

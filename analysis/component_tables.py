@@ -9,6 +9,8 @@ import pandas as pd
 
 from analysis.component_labels import suggested_label, theme_counts
 from analysis.correlation import Correlations
+from analysis.correspondence import WordingCheck
+from analysis.general_factor import GeneralFactor, explained_common_variances
 from analysis.intervals import percentile_interval
 from analysis.omega import Omega
 from analysis.retention import Retention
@@ -24,6 +26,7 @@ from analysis.suitability import Suitability
 if TYPE_CHECKING:
     from analysis.component_study import ItemFacts
 
+INTERVAL_METHODS = {"feldt": "feldt", "bootstrap": "bootstrap_therapist"}
 WHOLE_SOLUTION = "0"
 """Subject of reliability rows that are of all items of a solution and its general factor."""
 
@@ -42,29 +45,24 @@ def why(status: str, warnings: tuple[str, ...]) -> str | None:
     return None if status == Status.OK else next(iter(warnings), f"It ended as {status.replace('_', ' ')}.")
 
 
-def suitability_table(answers: pd.DataFrame, found: Correlations, suited: Suitability) -> pd.DataFrame:
-    """One row per item of ``answers`` and one with an empty item_id for the whole set.
+def suitability_table(items: pd.DataFrame, found: Correlations, suited: Suitability) -> pd.DataFrame:
+    """One row per item of ``items`` (see :func:`describe`) and one with an empty item_id for the whole set.
 
     Skewness and kurtosis are the bias-corrected ones of SPSS (adjusted Fisher-Pearson; G2).
     """
     left_out = {one.item: one for one in found.left_out}
-    n_answered = answers.notna().sum()
     adequacy = dict(zip(suited.items, suited.msa, strict=True))
-    items = pd.DataFrame(
-        {
-            "item_id": list(answers.columns),
-            "kmo": [adequacy.get(item, np.nan) for item in answers.columns],
-            "n_answered": n_answered.to_numpy(),
-            "share_missing": 1 - n_answered.to_numpy() / len(answers),
-            "mean": answers.mean().to_numpy(),
-            "sd": answers.std().to_numpy(),
-            "skewness": answers.skew().to_numpy(),
-            "kurtosis": answers.kurt().to_numpy(),
-            "is_left_out": [item in left_out for item in answers.columns],
-            "status": [left_out[item].reason if item in left_out else "ok" for item in answers.columns],
-            "reason": [f"Left out: {left_out[i].detail}." if i in left_out else None for i in answers.columns],
-        }
-    )
+    multiple = dict(zip(suited.items, suited.smc, strict=True))
+    cuts = {item: [round(float(cut), 6) for cut in found.thresholds[item]] for item in found.thresholds}
+    names = list(items["item_id"])
+    items = items.copy()
+    items["kmo"] = [adequacy.get(item, np.nan) for item in names]
+    items["smc"] = [multiple.get(item, np.nan) for item in names]
+    items["thresholds"] = pd.Series([cuts.get(str(item)) for item in names], dtype=object)
+    items["is_left_out"] = [item in left_out for item in names]
+    items["status"] = [left_out[item].reason if item in left_out else "ok" for item in names]
+    reasons = [f"Left out: {left_out[item].detail}." if item in left_out else None for item in names]
+    items["reason"] = pd.Series(reasons, dtype=object)
     whole = pd.DataFrame(
         [
             {
@@ -74,6 +72,7 @@ def suitability_table(answers: pd.DataFrame, found: Correlations, suited: Suitab
                 "bartlett_df": suited.bartlett_df,
                 "bartlett_p": suited.bartlett_p,
                 "log_determinant": suited.log_determinant,
+                "determinant": suited.determinant,
                 "rows_per_item": suited.rows_per_item,
                 "smallest_n_of_pair": int(found.n_pairs.min()),
                 "is_left_out": False,
@@ -85,6 +84,30 @@ def suitability_table(answers: pd.DataFrame, found: Correlations, suited: Suitab
     smallest = dict(zip(found.items, found.n_pairs.min(axis=0).astype(int), strict=True))
     items["smallest_n_of_pair"] = pd.array([smallest.get(item) for item in items["item_id"]], dtype="Int64")
     return pd.concat([whole, items], ignore_index=True)
+
+
+def described_items(items: pd.DataFrame, n_rows: int, status: str, reason: str) -> pd.DataFrame:
+    """The rows of ``suitability`` where items could not be correlated: how they were answered, and why not."""
+    items = items.assign(is_left_out=False, status=status, reason=reason)
+    whole = pd.DataFrame([{"item_id": "", "is_left_out": False, "status": status, "reason": reason}])
+    whole["rows_per_item"] = n_rows / max(len(items), 1)
+    return pd.concat([whole, items], ignore_index=True)
+
+
+def describe(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row per item of ``answers``: item_id, n_answered, share_missing, mean, sd, skewness, kurtosis."""
+    n_answered = answers.notna().sum().to_numpy()
+    return pd.DataFrame(
+        {
+            "item_id": list(answers.columns),
+            "n_answered": n_answered,
+            "share_missing": 1 - n_answered / len(answers),
+            "mean": answers.mean().to_numpy(),
+            "sd": answers.std().to_numpy(),
+            "skewness": answers.skew().to_numpy(),
+            "kurtosis": answers.kurt().to_numpy(),
+        }
+    )
 
 
 def retention_table(rules: Retention, chosen: str | None, level: float) -> pd.DataFrame:
@@ -112,12 +135,31 @@ def _method_and_variant(rule: str, level: float) -> tuple[str, str]:
     return ("parallel_components", variant) if kind == "components" else ("parallel_factors", f"{kind}_{variant}")
 
 
+def item_correlations_table(found: Correlations, solution: Solution | None) -> pd.DataFrame:
+    """One row per pair of items, with the diagnostics of polychoric correlations and the solution's residuals."""
+    table = found.to_frame().rename(columns={"item": "item_id", "other_item": "other_item_id", "n": "n_rows"})
+    table["status"] = Status.OK.value
+    if found.diagnostics is not None:
+        names = {"chi2": "chi_square", "empty_cells": "n_empty_cells"}
+        for column in ("standard_error", "chi2", "df", "p", "empty_cells"):
+            table[names.get(column, column)] = found.diagnostics[column].to_numpy()
+        bounded, settled = found.diagnostics["boundary"], found.diagnostics["converged"]
+        table.loc[~settled.to_numpy(), "status"] = Status.NOT_CONVERGED.value
+        table.loc[bounded.to_numpy(), "status"] = Status.BOUNDARY.value
+    if solution is not None:
+        first, second = np.triu_indices(len(solution.items), k=1)
+        table["residual"] = solution.residuals[first, second]
+    return table
+
+
 def components_table(
     solution: Solution,
     judged: Salience,
     stability: Stability | None,
     weights: ScoreWeights | None,
     facts: ItemFacts,
+    wording: WordingCheck,
+    general: GeneralFactor | None,
 ) -> pd.DataFrame:
     """One row per component: variance, how it is marked, how well scores determine it, and a suggested label."""
     k = solution.n_components
@@ -128,8 +170,19 @@ def components_table(
         lower, upper, _ = percentile_interval(variance / len(solution.items), stability.level)
         congruence = stability.congruence.mean(axis=0)
     table["variance_share_lower"], table["variance_share_upper"] = lower, upper
+    table["variance_of_pattern"] = np.sum(solution.pattern**2, axis=0)
+    table["variance_of_structure"] = np.sum(solution.structure**2, axis=0)
     table["stability"] = congruence
+    if stability is not None:
+        drawn = stability.components_frame()
+        table["stability_p05"] = drawn["congruence_p05"]
+        table["share_refits_fair"], table["share_refits_equal"] = drawn["share_fair"], drawn["share_equal"]
     table["determinacy"] = np.full(k, np.nan) if weights is None else weights.validity
+    table["determinacy_squared"] = np.full(k, np.nan) if weights is None else weights.determinacy
+    table["minimum_correlation"] = 2 * table["determinacy_squared"] - 1
+    table["general_loading"] = np.full(k, np.nan) if general is None else general.second_order
+    table["wording_p"] = wording.p_value
+    table["gathers_reverse_keyed"] = wording.gathers
     marked = [[item for item, hit in zip(solution.items, judged.salient[:, c], strict=True) if hit] for c in range(k)]
     table["n_salient_items"] = [len(items) for items in marked]
     table["n_items_strongest"] = np.bincount(judged.strongest, minlength=k)
@@ -148,7 +201,13 @@ def components_table(
     return table
 
 
-def loadings_table(solution: Solution, judged: Salience, stability: Stability | None) -> pd.DataFrame:
+def loadings_table(
+    solution: Solution,
+    judged: Salience,
+    stability: Stability | None,
+    weights: ScoreWeights | None,
+    general: GeneralFactor | None,
+) -> pd.DataFrame:
     """One row per item and component."""
     table = solution.to_frame().rename(columns={"item": "item_id"})
     size = np.abs(solution.pattern)
@@ -160,9 +219,18 @@ def loadings_table(solution: Solution, judged: Salience, stability: Stability | 
     strongest[np.arange(len(size)), judged.strongest] = True
     table["is_salient"], table["is_strongest"] = judged.salient.ravel(), strongest.ravel()
     table["gap_to_next"] = gaps.ravel()
+    items = judged.to_frame()
+    table["cross_loadings"] = np.repeat(items["cross_loadings"].to_numpy(), size.shape[1])
+    table["n_salient"] = np.repeat(items["n_salient"].to_numpy(), size.shape[1])
+    if general is not None:
+        table["general_loading"] = np.repeat(general.general, size.shape[1])
+        table["group_loading"] = general.group.ravel()
+        table["general_share"] = np.repeat(general.item_explained_common_variance, size.shape[1])
+    table["score_weight"] = np.nan if weights is None else weights.weights.ravel()
     table["standard_error"] = table["lower"] = table["upper"] = table["share_on_component"] = np.nan
     if stability is not None:
-        drawn = stability.to_frame()
+        drawn = stability.to_frame(judged.threshold)
+        table["share_salient"] = drawn["share_salient"]
         table["standard_error"], table["lower"] = drawn["loading_se"], drawn["loading_lower"]
         table["upper"], table["share_on_component"] = drawn["loading_upper"], drawn["share_strongest"]
     return table
@@ -173,7 +241,7 @@ def component_correlations_table(solution: Solution, stability: Stability | None
     table = solution.correlations_frame().assign(standard_error=np.nan, lower=np.nan, upper=np.nan)
     if stability is not None:
         drawn = stability.correlations_frame()
-        table["standard_error"] = drawn["correlation_se"]
+        table["standard_error"], table["correlation_bias"] = drawn["correlation_se"], drawn["correlation_bias"]
         table["lower"], table["upper"] = drawn["correlation_lower"], drawn["correlation_upper"]
     return table
 
@@ -206,14 +274,14 @@ def fit_table(solution: Solution) -> pd.DataFrame:
         "reason": why(solution.status, solution.warnings),
     }
     row |= {name: getattr(fit, name) for name in ("df", "p", "tli", "cfi", "rmsr", "bic")}
-    row |= {name: getattr(fit, name) for name in ("rmsea", "rmsea_lower", "rmsea_upper")}
-    return pd.DataFrame([row])
+    row |= {name: getattr(fit, name) for name in ("rmsea", "rmsea_lower", "rmsea_upper", "objective", "null_df")}
+    return pd.DataFrame([row | {"null_chi_square": fit.null_chi2}])
 
 
 def reliability_table(
-    found: ScaleReliability, scope: str, rows: Rows, whole: Attempt[Omega] | None = None
+    found: ScaleReliability, scope: str, rows: Rows, whole: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """One row per set of items and coefficient, one per item left out, and with ``whole`` the omegas of all items."""
+    """One row per set of items and coefficient, one per item left out, and the rows of the ``whole`` solution."""
     measures = found.to_frame()
     table = pd.DataFrame(
         {
@@ -224,6 +292,7 @@ def reliability_table(
             "standard_error": measures["se"],
             "lower": measures["lower"],
             "upper": measures["upper"],
+            "interval_method": measures["method"].map(INTERVAL_METHODS),
             "n_items": measures["n_items"],
             "n_rows": measures["n"],
             "status": measures["status"],
@@ -235,9 +304,9 @@ def reliability_table(
     )
     parts = [table, _item_rows(found)]
     if whole is not None:
-        parts.append(_omega_rows(whole, len(rows.answers)))
+        parts.append(whole.assign(n_rows=rows.people["n_rows"]))
     made = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    people = {name: value for name, value in rows.counts().items() if name != "n_rows"}
+    people = {name: value for name, value in rows.people.items() if name != "n_rows"}
     return made.assign(scope=scope, **people)
 
 
@@ -265,22 +334,35 @@ def _item_rows(found: ScaleReliability) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _omega_rows(whole: Attempt[Omega], n: int) -> pd.DataFrame:
-    found = whole.value
-    named = ("omega_total", "total"), ("omega_hierarchical", "hierarchical")
-    values = [*named, ("explained_common_variance", "explained_common_variance")]
-    return pd.DataFrame(
-        [
-            {
-                "subject": WHOLE_SOLUTION,
-                "coefficient": coefficient,
-                "item_id": "",
-                "estimate": np.nan if found is None else getattr(found, name),
-                "n_items": None if found is None else len(found.items),
-                "n_rows": n,
-                "status": whole.status.value,
-                "reason": whole.reason if whole.status is not Status.OK else None,
-            }
-            for coefficient, name in values
-        ]
-    )
+def whole_solution_rows(
+    solution: Solution, whole: Attempt[Omega], general: Attempt[GeneralFactor], stability: Stability | None
+) -> pd.DataFrame:
+    """Rows of ``reliability`` for all items of a solution: the omegas, and how much a general factor carries."""
+    found, factor = whole.value, general.value
+    rows = [
+        _whole_row(coefficient, whole, np.nan if found is None else getattr(found, name))
+        for coefficient, name in (
+            ("omega_total", "total"),
+            ("omega_hierarchical", "hierarchical"),
+            ("omega_limit", "limit"),
+            ("explained_common_variance", "explained_common_variance"),
+        )
+    ]
+    rows.append(_whole_row("uncontaminated_share", general, np.nan if factor is None else factor.uncontaminated_share))
+    if stability is not None and factor is not None and solution.n_components > 1:
+        drawn = explained_common_variances(stability.patterns, stability.phis)
+        lower, upper, error = percentile_interval(drawn, stability.level)
+        rows[3] |= {"lower": float(lower), "upper": float(upper), "standard_error": float(error)}
+        rows[3]["interval_method"] = INTERVAL_METHODS["bootstrap"]
+    return pd.DataFrame(rows).assign(n_items=len(solution.items))
+
+
+def _whole_row(coefficient: str, tried: Attempt[Any], estimate: float) -> dict[str, Any]:
+    return {
+        "subject": WHOLE_SOLUTION,
+        "coefficient": coefficient,
+        "item_id": "",
+        "estimate": estimate,
+        "status": tried.status.value,
+        "reason": tried.reason if tried.status is not Status.OK else None,
+    }

@@ -58,12 +58,12 @@ def find_components(
     """Extract and rotate ``n_components`` from ``correlation`` (p, p) of ``n`` rows.
 
     ``items`` names the rows of an array (a frame has its own). :class:`analysis.correlation.Correlations` bring their
-    own n and items, and their status and warnings go with the solution. ``extraction``: ``minres``, ``ml``, ``paf`` or
-    ``components``. ``rotation``: a name of :data:`analysis.rotation.ROTATIONS`, with ``gamma`` (oblimin), ``power``
-    (promax), ``delta`` (geomin) and ``target`` (p, m; NaN cells are free). ``random_starts`` and ``seed``: see
-    :func:`analysis.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An indefinite matrix is
-    smoothed unless ``smooth`` is False. ``tolerance`` and ``max_iterations`` are those of
-    :func:`analysis.extraction.extract`: 1e-3 and 50 give the loadings of psych's ``pa``, which stops early.
+    own n and items, and their status and warnings go with the solution. ``extraction``: a name of
+    :data:`analysis.extraction.EXTRACTIONS`. ``rotation``: a name of :data:`analysis.rotation.ROTATIONS`, with ``gamma``
+    (oblimin), ``power`` (promax), ``delta`` (geomin) and ``target`` (p, m; NaN cells are free). ``random_starts`` and
+    ``seed``: see :func:`analysis.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An
+    indefinite matrix is smoothed unless ``smooth`` is False. ``tolerance`` and ``max_iterations`` are those of
+    :func:`analysis.extraction.extract`.
 
     Columns are ordered by variance explained and signed by their sum, except after a target rotation, where they
     stay in the target's order and sign. The status is the most serious of: ``local_minima`` (the identity start did
@@ -93,7 +93,7 @@ def find_components(
         raise AnalysisError(
             f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
         )
-    matrix = _conditioned(matrix, names, extraction, smooth, notes)
+    matrix = _conditioned(matrix, names, rows, extraction, smooth, notes)
     if rows <= len(names) and Status.TOO_FEW_ROWS not in notes.statuses:
         notes.add(Status.TOO_FEW_ROWS, f"{rows:g} rows for {len(names)} items; more rows than items are needed.")
     found = extract(
@@ -123,6 +123,7 @@ def find_components(
         status=most_serious(notes.statuses).value,
         warnings=tuple(notes.sentences),
         diagnostics=_diagnostics(found, rotated),
+        constants=settings,
     )
     return solution if ROTATIONS[name].family in ("target", "procrustes") else solution.ordered_and_signed()
 
@@ -167,7 +168,7 @@ def _rows(n: float | None) -> float:
 
 
 def _conditioned(
-    matrix: np.ndarray, names: tuple[str, ...], extraction: str, smooth: bool, notes: _Notes
+    matrix: np.ndarray, names: tuple[str, ...], rows: float, extraction: str, smooth: bool, notes: _Notes
 ) -> np.ndarray:
     """Smooth an indefinite matrix, refuse what ML cannot use, and say what makes a matrix singular."""
     smallest = float(np.linalg.eigvalsh(matrix)[0])
@@ -187,6 +188,8 @@ def _conditioned(
         first, second = np.nonzero(np.triu(np.abs(matrix) >= 1 - 1e-10, k=1))
         same = "; ".join(f"{names[i]} and {names[j]}" for i, j in zip(first[:5], second[:5], strict=True))
         cause = f" These items are the same: {same}." if same else ""
+        if not same and rows <= len(names):
+            cause = f" {rows:g} rows cannot make a regular one of {len(names)} items."
         if extraction == "ml":
             raise AnalysisError(
                 f"Maximum likelihood cannot use a singular correlation matrix; use minres or drop items.{cause}",

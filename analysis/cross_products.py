@@ -105,6 +105,25 @@ class CrossProducts:
             self.products[block],
         )
 
+    def signed(self, keys: Sequence[float]) -> CrossProducts:
+        """The same sums with each item multiplied by its key, 1 or -1."""
+        key = np.asarray(keys, dtype=float)
+        return CrossProducts(
+            self.items,
+            self.origin * key,
+            self.n_rows,
+            self.n,
+            self.sums * key[:, None],
+            self.squares,
+            self.products * np.outer(key, key),
+        )
+
+    def covariance(self) -> np.ndarray:
+        """(p, p) covariances over the rows that answered both items, divisor n - 1 (R: ``use = "pairwise"``)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            covariance = (self.products - self.sums * self.sums.T / self.n) / (self.n - 1)
+        return np.where(self.n > 1, covariance, np.nan)
+
     def means(self) -> np.ndarray:
         """(p,) means of all answers; NaN where there are none."""
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -122,9 +122,10 @@ def emphasis(
     replicates: int = 1000,
     level: float = 0.95,
     missing: MissingRule = "pairwise",
+    by_item: bool = False,
     run: MapFunction = map,
 ) -> Emphasis:
-    """Compare the raters theme by theme.
+    """Compare the raters theme by theme, and with ``by_item`` each item too, as a theme named like it.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def emphasis(
     items = tuple(item for item in common if themes.get(item))
     if len(items) < 2:
         raise AnalysisError(f"{len(items)} items have a theme and both raters; two are needed.", Status.TOO_FEW_ITEMS)
-    plan = _plan(client, therapist, items, themes, ranges, missing)
+    plan = _plan(client, therapist, items, themes, ranges, missing, by_item)
     blocks = replicate_blocks(replicates, seed)
     drawn = np.concatenate(list(run(partial(_run_block, plan), blocks)))
     warnings, status = _judge(client.solution, therapist.solution, items, drawn, plan)
@@ -203,6 +204,7 @@ def _plan(
     themes: Mapping[str, str],
     ranges: Mapping[str, tuple[float, float]],
     missing: MissingRule,
+    by_item: bool,
 ) -> _Plan:
     together = client.clusters is not None and therapist.clusters is not None
     if client.clusters is not None and therapist.clusters is not None:
@@ -219,6 +221,8 @@ def _plan(
     low, high = np.array([ranges[item] for item in items], dtype=float).T
     names = tuple(dict.fromkeys(themes[item] for item in items))
     member = np.array([[themes[item] == name for name in names] for item in items], dtype=float)
+    if by_item:
+        names, member = (*names, *items), np.hstack([member, np.eye(len(items))])
     sides = []
     for sample, code in zip((client, therapist), codes, strict=True):
         prepared = resampler(sample.data, sample.solution, missing=missing, codes=code)

@@ -25,7 +25,21 @@ hundred megabytes."""
 
 _CELLS_AT_ONCE = 2**17
 
-EXTRACTIONS = ("minres", "ml", "paf", "components")
+EXTRACTIONS = ("minres", "ml", "paf", "paf_psych", "paf_spss", "components")
+
+
+@dataclass(frozen=True)
+class AxisStop:
+    """When principal axis iteration ends: ``tolerance`` on the change of the sum of communalities, or where ``each``
+    on that of every communality, and the most iterations."""
+
+    tolerance: float
+    max_iterations: int
+    each: bool
+
+
+PAF_STOPS = {"paf_psych": AxisStop(1e-3, 50, each=False), "paf_spss": AxisStop(1e-3, 25, each=True)}
+"""psych's ``fa(fm = "pa")`` and SPSS's FACTOR stop long before the optimum; ``paf`` goes on to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +74,8 @@ def extract(
     """Extract ``n_components`` from each matrix of ``correlations`` (B, p, p), or from one matrix (p, p), then B = 1.
 
     ``tolerance`` is on the projected gradient (minres, ml) or on the change of the sum of communalities (paf).
-    ``max_iterations`` is 200 for minres and ml, 5000 for paf unless given. psych's ``pa`` stops at 1e-3 or after 50.
+    ``max_iterations`` is 200 for minres and ml, 5000 for paf unless given. ``paf_psych`` and ``paf_spss`` are principal
+    axes that stop where psych's ``pa`` and SPSS stop by default (:data:`PAF_STOPS`), whatever ``tolerance`` says.
 
     Raises :class:`AnalysisError` for an unknown extraction, more components than items, values that are not finite, or
     no positive definite matrix where ML needs one; a matrix of a stack that ML cannot use has NaN and is not converged.
@@ -97,8 +112,9 @@ def extract(
     at_once = max(MATRICES_AT_ONCE, _CELLS_AT_ONCE // stack.shape[1] ** 2)
     for start in range(0, len(stack), at_once):
         block = stack[start : start + at_once]
-        if extraction == "paf":
-            blocks.append(_principal_axis(block, n_components, tolerance, max_iterations or 5000))
+        if extraction.startswith("paf"):
+            stop = PAF_STOPS.get(extraction, AxisStop(tolerance, max_iterations or 5000, each=False))
+            blocks.append(_principal_axis(block, n_components, stop))
         else:
             criterion = MINRES if extraction == "minres" else ML
             blocks.append(_bounded(block, n_components, criterion, lower_bound, tolerance, max_iterations or 200))
@@ -283,9 +299,8 @@ def _finish(
     iterations[index] += int(result.nit)
 
 
-def _principal_axis(stack: np.ndarray, m: int, tolerance: float, max_iterations: int) -> Extraction:
-    """Iterated principal axis as psych's ``pa``: communalities start at the squared multiple correlations, and the
-    iteration ends when their sum changes by less than ``tolerance``."""
+def _principal_axis(stack: np.ndarray, m: int, stop: AxisStop) -> Extraction:
+    """Iterated principal axis: communalities start at the squared multiple correlations, as in psych and SPSS."""
     count, items, _ = stack.shape
     communality = squared_multiple_correlations(stack)
     loadings = np.zeros((count, items, m))
@@ -293,16 +308,17 @@ def _principal_axis(stack: np.ndarray, m: int, tolerance: float, max_iterations:
     iterations = np.zeros(count, dtype=int)
     diagonal = np.arange(items)
     active = np.arange(count)
-    for _ in range(max_iterations):
+    for _ in range(stop.max_iterations):
         reduced = stack[active].copy()
         reduced[:, diagonal, diagonal] = communality[active]
         values, vectors = np.linalg.eigh(reduced)
         found = eigen_loadings(values, vectors, m)
         updated = np.sum(found**2, axis=2)
-        change[active] = np.abs(updated.sum(axis=1) - communality[active].sum(axis=1))
+        moved = updated - communality[active]
+        change[active] = np.abs(moved).max(axis=1) if stop.each else np.abs(moved.sum(axis=1))
         loadings[active], communality[active] = found, updated
         iterations[active] += 1
-        active = active[change[active] > tolerance]
+        active = active[change[active] > stop.tolerance]
         if active.size == 0:
             break
     residual = stack - np.matmul(loadings, np.swapaxes(loadings, 1, 2))
@@ -313,7 +329,7 @@ def _principal_axis(stack: np.ndarray, m: int, tolerance: float, max_iterations:
         objective=0.5 * np.sum(residual**2, axis=(1, 2)),
         gradient=change,
         iterations=iterations,
-        converged=change <= tolerance,
+        converged=change <= stop.tolerance,
         heywood=communality >= 1 - 1e-12,
     )
 

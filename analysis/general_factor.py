@@ -137,12 +137,18 @@ def second_order_loadings(phi: np.ndarray) -> tuple[np.ndarray, Status, tuple[st
     return loadings, Status.OK, ()
 
 
-def explained_common_variance(pattern: np.ndarray, phi: np.ndarray) -> float:
-    """ECV of a pattern (p, k) with correlations ``phi`` (k, k); for bootstrap intervals. NaN when it has none."""
-    try:
-        second_order, _, _ = second_order_loadings(phi)
-    except AnalysisError:
-        return float("nan")
-    general = np.sum((pattern @ second_order) ** 2)
-    group = np.sum(pattern**2 * np.maximum(1 - second_order**2, 0.0))
-    return float(general / (general + group))
+def explained_common_variances(patterns: np.ndarray, phis: np.ndarray) -> np.ndarray:
+    """(b,) ECV of patterns (b, p, k) with correlations ``phis`` (b, k, k), for bootstrap intervals; NaN where there is
+    none (one component, or all uncorrelated)."""
+    count, _, k = patterns.shape
+    upper = np.triu_indices(k, 1)
+    usable = np.abs(phis[:, upper[0], upper[1]]).max(axis=1, initial=0.0) >= 1e-12
+    second_order = np.full((count, k), np.nan)
+    if k == 2:
+        loading = np.sqrt(np.abs(phis[:, 0, 1]))
+        second_order = np.column_stack([loading, np.sign(phis[:, 0, 1]) * loading])
+    elif usable.any():
+        second_order[usable] = extract(phis[usable], 1, "minres").loadings[:, :, 0]
+    general = np.sum(np.einsum("bpk,bk->bp", patterns, second_order) ** 2, axis=1)
+    group = np.einsum("bpk,bk->b", patterns**2, np.maximum(1 - second_order**2, 0.0))
+    return np.where(usable, general / (general + group), np.nan)

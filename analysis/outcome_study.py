@@ -1,70 +1,103 @@
 """Question 2: which components, or scale scores, of a rater predict each post-therapy outcome.
 
 Every outcome gets correlations (with three kinds of interval), the regression on all components at once with standard
-errors robust to therapists, and, where there is a measure before therapy, both again adjusted for it. Prediction is
-all that these figures can show.
+errors robust to therapists, mixed models with the therapist's share of variance, effects within and between therapists,
+and, where there is a measure before therapy, the same adjusted for it. Prediction is all that these figures can show.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.association import Correlation, correlate
-from analysis.component_tables import why
+from analysis.component_uncertainty import Carried
+from analysis.intervals import percentile_interval
 from analysis.multiplicity import adjust_families
-from analysis.regression import Coefficient, Regression, regress
-from analysis.status import AnalysisError, Status, attempt, most_serious
+from analysis.outcome_effects import (
+    EffectSettings,
+    Outcome,
+    correlation_intervals,
+    correlation_rows,
+    effect_row,
+    regression_rows,
+)
+from analysis.outcome_models import (
+    STEPWISE_SAID,
+    mixed_rows,
+    overlap_change_rows,
+    stepwise_rows,
+    within_between_rows,
+)
+from analysis.rating_choice import Chosen, RatingRule, choose, matched
+from analysis.status import AnalysisError, Status, attempt
 from analysis.study_rows import Rows, StudyResult, count_people
 
+__all__ = ["OutcomeSettings", "Predictors", "adjusted", "correlation_intervals", "matched", "study_outcomes"]
+
 FAMILY = ["family", "interval_method"]
+OutcomeSettings = EffectSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Predictors:
-    """What predicts: ``values`` (n, k) named as the table names predictors, in the rows of ``rows``."""
+    """What predicts: ``values`` (n, k) named as the table names predictors, in the rows of ``rows``.
+
+    A unit has several rows where ``rule`` chooses among its sessions. ``without_overlap``: the same scores without the
+    items ``overlapping``, which ask about improvement; None where no item does. ``carry`` bootstraps the components
+    along with an outcome given for the rows (n,); None where loadings are taken as known. ``dyads``: all dyads of the
+    study, see :func:`analysis.rating_choice.choose`.
+    """
 
     values: pd.DataFrame
     rows: Rows
     rater: str
     jointly: bool
-
-
-@dataclass(frozen=True)
-class OutcomeSettings:
-    """Bootstrap samples, least rows, level, and the seed of the bootstrap."""
-
-    bootstrap: int
-    min_rows: int
-    level: float
-    seed: int
+    rule: RatingRule = field(default_factory=RatingRule)
+    dyads: pd.DataFrame | None = None
+    without_overlap: pd.DataFrame | None = None
+    overlapping: tuple[str, ...] = ()
+    carry: Callable[[np.ndarray], Carried] | None = None
 
 
 def study_outcomes(predictors: Predictors, outcomes: pd.DataFrame, settings: OutcomeSettings) -> StudyResult:
-    """Rows of ``outcome_effects`` for every outcome measured after therapy.
+    """Rows of ``outcome_effects`` and ``analysis_dyads`` for every outcome measured after therapy.
 
     ``outcomes`` has one row per unit, outcome, rater and phase (unit_id, client_id, dyad_id, outcome, rater, phase,
-    benefit, form_date). A rating made after the outcome is used and counted in a warning. Raises
-    :class:`AnalysisError` when no outcome was measured after therapy.
+    benefit, form_date). What the rule leaves out or flags is counted in a warning. Raises :class:`AnalysisError` when
+    no outcome was measured after therapy.
     """
     after = outcomes[outcomes["phase"] == "post"]
     if not len(after):
         raise AnalysisError("No outcome was measured after therapy.", Status.NO_DATA)
     before = outcomes[outcomes["phase"] == "pre"]
     rows: list[dict[str, Any]] = []
-    warnings: list[str] = []
+    logs: list[pd.DataFrame] = []
+    warnings = [STEPWISE_SAID] if predictors.jointly else []
     for (name, rater), measured in after.groupby(["outcome", "rater"], sort=True):
-        outcome = matched(predictors.rows, measured)
-        late = _late(predictors.rows, outcome)
-        if late:
-            warnings.append(f"{name} of the {rater}: {late} ratings of the alliance are dated after the outcome.")
-        covariate, covariate_name = _before(predictors.rows, before, str(name), str(rater))
-        one = _Outcome(str(name), str(rater), outcome["benefit"].to_numpy(dtype=float), covariate, covariate_name)
-        rows += list(_effects(one, predictors, settings, warnings))
+        chosen = choose(predictors.values, predictors.rows.keys, measured, predictors.rule, predictors.dyads)
+        warnings += _about(chosen, f"{name} of the {rater}", predictors.rule)
+        logs.append(chosen.log.assign(outcome=str(name), outcome_rater=str(rater)))
+        covariate, covariate_name = _before(chosen.keys, before, str(name), str(rater))
+        one = Outcome(
+            name=str(name),
+            rater=str(rater),
+            values=chosen.benefit,
+            before=covariate,
+            before_name=covariate_name,
+            predictors=chosen.values,
+            predictor_rater=predictors.rater,
+            keys=chosen.keys,
+            jointly=predictors.jointly,
+        )
+        without = None if predictors.without_overlap is None else _without_overlap(predictors, chosen, measured)
+        found = list(_effects(one, without, settings, warnings))
+        rows += found
+        if predictors.carry is not None:
+            rows += list(_with_uncertain_components(found, predictors, chosen, settings, warnings))
     frame = adjusted(pd.DataFrame(rows))
     ran = frame[frame["term"] != ""]
     if not len(ran):
@@ -72,12 +105,11 @@ def study_outcomes(predictors: Predictors, outcomes: pd.DataFrame, settings: Out
             f"No outcome has the {settings.min_rows} rows that the study asks for together with the predictors.",
             Status.TOO_FEW_ROWS,
         )
-    return StudyResult(
-        {"outcome_effects": frame},
-        Status.OK.value,
-        None,
-        tuple(dict.fromkeys(warnings)),
-    )
+    if predictors.overlapping and predictors.without_overlap is not None:
+        named = ", ".join(predictors.overlapping)
+        warnings.append(f"Items that ask about improvement are left out where overlap_left_out is true: {named}.")
+    frames = {"outcome_effects": frame, "analysis_dyads": pd.concat(logs, ignore_index=True)}
+    return StudyResult(frames, Status.OK.value, None, tuple(dict.fromkeys(warnings)))
 
 
 def adjusted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -87,42 +119,24 @@ def adjusted(frame: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def matched(rows: Rows, measured: pd.DataFrame) -> pd.DataFrame:
-    """``benefit`` and ``form_date`` of each row (n,): of its dyad, or of its client where the client is in one row and
-    the outcome names no dyad (or the row has none)."""
-    by_dyad = measured.dropna(subset=["dyad_id"]).set_index("dyad_id")[["benefit", "form_date"]]
-    found = by_dyad.reindex(rows.keys["dyad_id"]).reset_index(drop=True)
-    single_row = ~rows.keys["client_id"].duplicated(keep=False)
-    by_client = measured[~measured["client_id"].duplicated(keep=False)]
-    loose = by_client["dyad_id"].isna()
-    for usable, source in (
-        (single_row, by_client[loose]),
-        (single_row & rows.keys["dyad_id"].isna(), by_client),
-    ):
-        other = source.set_index("client_id")[["benefit", "form_date"]].reindex(rows.keys["client_id"])
-        fill = found["benefit"].isna() & usable.reset_index(drop=True)
-        found = found.where(~fill, other.reset_index(drop=True))
-    return found
+def _about(chosen: Chosen, what: str, rule: RatingRule) -> Iterator[str]:
+    if chosen.n_after:
+        done = "used all the same" if rule.after == "flag" and rule.session == "given" else "left out"
+        yield f"{what}: {chosen.n_after} dyads have no rating of the alliance before it; what they have is {done}."
+    if chosen.n_undated:
+        yield f"{what}: {chosen.n_undated} dyads lack a date that would tell whether the alliance was rated before it."
 
 
-@dataclass(frozen=True, eq=False)
-class _Outcome:
-    """One outcome over the predictors' rows, and the measure before therapy it is adjusted for, if there is one."""
-
-    name: str
-    rater: str
-    values: np.ndarray
-    before: np.ndarray | None
-    before_name: str
+def _without_overlap(predictors: Predictors, chosen: Chosen, measured: pd.DataFrame) -> pd.DataFrame:
+    """The scores without overlapping items, of the same ratings as ``chosen``."""
+    assert predictors.without_overlap is not None
+    if predictors.rule.session != "mean_before":
+        return predictors.without_overlap.iloc[chosen.at].reset_index(drop=True)
+    again = choose(predictors.without_overlap, predictors.rows.keys, measured, predictors.rule, predictors.dyads)
+    return again.values
 
 
-def _late(rows: Rows, outcome: pd.DataFrame) -> int:
-    rated = pd.to_datetime(rows.keys["form_date"]).reset_index(drop=True)
-    measured = pd.to_datetime(outcome["form_date"])
-    return int((rated > measured).sum())
-
-
-def _before(rows: Rows, before: pd.DataFrame, name: str, rater: str) -> tuple[np.ndarray | None, str]:
+def _before(keys: pd.DataFrame, before: pd.DataFrame, name: str, rater: str) -> tuple[np.ndarray | None, str]:
     """The same measure before therapy, or else the rater's measure that most rows have; None without any."""
     same_rater = before[before["rater"] == rater]
     own = same_rater[same_rater["outcome"] == name]
@@ -131,178 +145,95 @@ def _before(rows: Rows, before: pd.DataFrame, name: str, rater: str) -> tuple[np
         own = same_rater[same_rater["outcome"] == sizes.idxmax()]
     if not len(own):
         return None, ""
-    return matched(rows, own)["benefit"].to_numpy(dtype=float), str(own["outcome"].iloc[0])
+    return matched(keys, own)["benefit"].to_numpy(dtype=float), str(own["outcome"].iloc[0])
 
 
 def _effects(
-    outcome: _Outcome, predictors: Predictors, settings: OutcomeSettings, warnings: list[str]
+    outcome: Outcome, without: pd.DataFrame | None, settings: OutcomeSettings, warnings: list[str]
 ) -> Iterator[dict[str, Any]]:
-    usable = np.isfinite(outcome.values) & np.isfinite(predictors.values.to_numpy(dtype=float)).any(axis=1)
+    usable = np.isfinite(outcome.values) & np.isfinite(outcome.predictors.to_numpy(dtype=float)).any(axis=1)
     if usable.sum() < settings.min_rows:
-        yield _row(outcome, predictors, "correlation", "", "") | {
+        yield effect_row(outcome, "correlation", "", "") | {
             "status": (Status.TOO_FEW_ROWS if usable.any() else Status.NO_DATA).value,
             "reason": f"{int(usable.sum())} rows; the study asks for at least {settings.min_rows}.",
-            **count_people(predictors.rows.keys[usable]),
+            **count_people(outcome.keys[usable]),
         }
         return
-    models: list[tuple[str, str, np.ndarray | None, str]] = [("correlation", "regression", None, "")]
-    if outcome.before is not None:
-        models.append(("partial_correlation", "regression_adjusted", outcome.before, outcome.before_name))
-    for correlation, regression, before, before_name in models:
-        said: dict[str, Any] = {"covariates": [f"pre_therapy.{before_name}"] if before is not None else []}
-        if before is not None:
-            kept = int((usable & np.isfinite(before)).sum())
-            if kept < settings.min_rows:
-                warnings.append(
-                    f"{outcome.name} of the {outcome.rater} is not adjusted for {before_name} before therapy: "
-                    f"{kept} rows have both."
-                )
-                continue
-        for name in predictors.values.columns:
-            for row in _correlations(outcome, predictors, str(name), correlation, before, settings):
-                yield row | said
-        if predictors.jointly:
-            for row in _regressions(outcome, predictors, regression, before, settings, warnings):
-                yield row | said
+    yield from _models(outcome, without, None, settings, warnings)
+    if outcome.before is None:
+        return
+    kept = int((usable & np.isfinite(outcome.before)).sum())
+    if kept < settings.min_rows:
+        warnings.append(
+            f"{outcome.name} of the {outcome.rater} is not adjusted for {outcome.before_name} before therapy: "
+            f"{kept} rows have both."
+        )
+        return
+    yield from _models(outcome, without, outcome.before, settings, warnings)
 
 
-def _row(outcome: _Outcome, predictors: Predictors, model: str, predictor: str, term: str) -> dict[str, Any]:
-    return {
-        "outcome": outcome.name,
-        "outcome_rater": outcome.rater,
-        "model": model,
-        "predictor": predictor,
-        "term": term,
-        "interval_method": "",
-        "predictor_rater": predictors.rater,
-        "covariates": [],
-        "overlap_left_out": False,
-        "p": np.nan,
-        "family": f"{outcome.name} of {outcome.rater}, {model} with {predictors.rater}",
-        "status": Status.OK.value,
-        "reason": None,
-    }
-
-
-def _correlations(
-    outcome: _Outcome,
-    predictors: Predictors,
-    name: str,
-    model: str,
-    before: np.ndarray | None,
-    settings: OutcomeSettings,
-) -> Iterator[dict[str, Any]]:
-    values = predictors.values[name].to_numpy(dtype=float)
-    used = np.isfinite(values) & np.isfinite(outcome.values)
-    used &= True if before is None else np.isfinite(before)
-    found = correlate(
-        values,
-        outcome.values,
-        covariates=None if before is None else {"before": before},
-        cluster=predictors.rows.clusters,
-        n_bootstrap=settings.bootstrap,
-        seed=settings.seed,
-        level=settings.level,
-        names=(name, outcome.name),
-    )
-    shared = _row(outcome, predictors, model, name, "r") | count_people(predictors.rows.keys[used])
-    shared |= {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
-    yield from (shared | interval for interval in correlation_intervals(found))
-
-
-def correlation_intervals(found: Correlation) -> Iterator[dict[str, Any]]:
-    """estimate, standard_error, lower, upper, p by each kind of interval the correlation has: leaving out one cluster
-    at a time, Fisher's z as if rows were independent, and the bootstrap by therapist."""
-    yield {
-        "interval_method": "cluster_jackknife",
-        "estimate": found.r,
-        "lower": found.cluster_ci_lower,
-        "upper": found.cluster_ci_upper,
-        "p": found.cluster_p,
-    }
-    yield {
-        "interval_method": "fisher_z",
-        "estimate": found.r,
-        "lower": found.ci_lower,
-        "upper": found.ci_upper,
-        "p": found.p,
-    }
-    if found.n_bootstrap:
-        yield {
-            "interval_method": "bootstrap_therapist",
-            "estimate": found.r,
-            "standard_error": found.boot_se,
-            "lower": found.boot_ci_lower,
-            "upper": found.boot_ci_upper,
-            "p": np.nan,
-        }
-
-
-def _regressions(
-    outcome: _Outcome,
-    predictors: Predictors,
-    model: str,
+def _models(
+    outcome: Outcome,
+    without: pd.DataFrame | None,
     before: np.ndarray | None,
     settings: OutcomeSettings,
     warnings: list[str],
 ) -> Iterator[dict[str, Any]]:
-    # A component without a score for anyone (no salient item) would take every row with it.
-    columns = predictors.values.dropna(axis=1, how="all")
-    tried = attempt(
-        regress,
-        outcome.values,
-        columns,
-        covariates=None if before is None else {"before": before},
-        cluster=predictors.rows.clusters,
-        level=settings.level,
-        name=outcome.name,
-    )
-    if tried.value is None:
-        yield _row(outcome, predictors, model, "", "r_squared") | {"status": tried.status, "reason": tried.reason}
+    correlation, tail = ("correlation", "") if before is None else ("partial_correlation", "_adjusted")
+    said = {"covariates": outcome.covariates(before)}
+    versions = [outcome] if without is None else [outcome, outcome.with_predictors(without)]
+    for one in versions:
+        for name in one.predictors.columns:
+            if one.overlap_left_out and _same(outcome.predictors[name], one.predictors[name]):
+                continue  # a scale without such items is the same with and without them
+            for row in correlation_rows(one, str(name), correlation, before, settings):
+                yield row | said
+        if one.jointly:
+            for row in regression_rows(one, f"regression{tail}", before, settings, warnings):
+                yield row | said
+    if without is not None:
+        model = f"regression{tail}" if outcome.jointly else correlation
+        yield from overlap_change_rows(outcome, without, model, before, settings)
+    yield from mixed_rows(outcome, f"mixed{tail}", before, settings)
+    if before is None:
+        yield from within_between_rows(outcome, settings)
+    if outcome.jointly:
+        yield from stepwise_rows(outcome, before)
+
+
+def _with_uncertain_components(
+    rows: list[dict[str, Any]],
+    predictors: Predictors,
+    chosen: Chosen,
+    settings: OutcomeSettings,
+    warnings: list[str],
+) -> Iterator[dict[str, Any]]:
+    """The correlations and slopes of ``rows`` once more, with intervals that do not take the loadings as known."""
+    assert predictors.carry is not None
+    plain = [row for row in rows if not row["overlap_left_out"] and row.get("interval_method")]
+    wanted = [
+        row
+        for row in plain
+        if (row["model"], row["term"]) == ("regression", "slope")
+        or (row["model"] == "correlation" and row["interval_method"] == "cluster_jackknife")
+    ]
+    if not wanted:
         return
-    found = tried.value
-    warnings += [f"{outcome.name} of the {outcome.rater}: {sentence}" for sentence in found.warnings]
-    used = np.isfinite(outcome.values) & columns.notna().all(axis=1).to_numpy()
-    used &= True if before is None else np.isfinite(before)
-    people = count_people(predictors.rows.keys[used])
-    for coefficient in found.coefficients:
-        if coefficient.role == "predictor":
-            yield _row(outcome, predictors, model, coefficient.term, "slope") | people | _slope(found, coefficient)
-        elif coefficient.role == "covariate":
-            row = _row(outcome, predictors, model, "", "slope_of_covariate") | people | _slope(found, coefficient)
-            yield row | {"family": None}
-    for term, figures in _whole(found).items():
-        status = {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
-        yield _row(outcome, predictors, model, "", term) | people | figures | status | {"family": None}
+    outcome = np.full(len(predictors.values), np.nan)
+    outcome[chosen.at] = chosen.benefit
+    tried = attempt(predictors.carry, outcome)
+    if tried.value is None:
+        warnings.append(f"The components' uncertainty is not carried through: {tried.reason}")
+        return
+    names = [str(name) for name in predictors.values.columns]
+    for row in wanted:
+        drawn = tried.value.slopes if row["term"] == "slope" else tried.value.correlations
+        lower, upper, error = percentile_interval(drawn[:, names.index(row["predictor"])], settings.level)
+        interval = {"lower": float(lower), "upper": float(upper), "standard_error": float(error)}
+        yield row | interval | {
+            "interval_method": "bootstrap_components", "p": np.nan, "statistic": np.nan, "df": np.nan
+        }  # fmt: skip
 
 
-def _slope(found: Regression, coefficient: Coefficient) -> dict[str, Any]:
-    status = most_serious([found.status, coefficient.status])
-    kind = found.covariance.lower()
-    return {
-        "interval_method": f"cluster_{kind}" if kind.startswith("cr") else kind,
-        "estimate": coefficient.beta,
-        "standard_error": coefficient.beta_se,
-        "statistic": coefficient.t,
-        "df": coefficient.df,
-        "p": coefficient.p,
-        "lower": coefficient.beta_ci_lower,
-        "upper": coefficient.beta_ci_upper,
-        "status": status.value,
-        "reason": why(status, found.warnings),
-    }
-
-
-def _whole(found: Regression) -> dict[str, dict[str, Any]]:
-    figures: dict[str, dict[str, Any]] = {
-        "r_squared": {"estimate": found.r2},
-        "adjusted_r_squared": {"estimate": found.adj_r2},
-        "all_predictors_zero": {
-            "statistic": found.joint_f,
-            "df": found.joint_df2,
-            "p": found.joint_p,
-        },
-    }
-    if any(coefficient.role == "covariate" for coefficient in found.coefficients):
-        figures["r_squared_added"] = {"estimate": found.delta_r2}
-    return figures
+def _same(one: pd.Series, other: pd.Series) -> bool:
+    return bool(np.array_equal(one.to_numpy(dtype=float), other.to_numpy(dtype=float), equal_nan=True))

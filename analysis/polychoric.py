@@ -214,7 +214,10 @@ def _estimate(
     information = tables.sum(axis=(1, 2)) * np.sum(slopes**2 / np.maximum(cells, 1e-12), axis=(1, 2))
     expected = np.maximum(cells, 1e-300) * tables.sum(axis=(1, 2))[:, None, None]
     chi2 = 2 * np.sum(np.where(tables > 0, special.xlogy(tables, tables / expected), 0.0), axis=(1, 2))
-    return [rho, n, 1 / np.sqrt(information), chi2, df, empty, iterations, converged]
+    with np.errstate(divide="ignore"):
+        # At the limit of the correlation the likelihood is flat: no information, an infinite standard error.
+        error = 1 / np.sqrt(information)
+    return [rho, n, error, chi2, df, empty, iterations, converged]
 
 
 def _cells(h: np.ndarray, k: np.ndarray, rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

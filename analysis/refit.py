@@ -7,7 +7,7 @@ basin. Extraction (:mod:`analysis.extraction`) and criterion are the same; a tes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from analysis.solution import Solution
 from analysis.status import AnalysisError
 
 EXTRACTION_TOLERANCE = 1e-8
-ROTATION_SETTINGS = RotationSettings(tolerance=1e-6)
+ROTATION_TOLERANCE = 1e-6
 # Least squares by Newton and by principal-axis iteration have one optimum (Harman & Jones 1966); Newton takes
 # three steps to it where the iteration takes hundreds.
 _SAME_OPTIMUM = {"paf": "minres"}
@@ -40,13 +40,15 @@ class Refits:
     heywood: np.ndarray
 
 
-def refit_stack(correlations: np.ndarray, solution: Solution, settings: RotationSettings = ROTATION_SETTINGS) -> Refits:
+def refit_stack(correlations: np.ndarray, solution: Solution, settings: RotationSettings | None = None) -> Refits:
     """Extract and rotate each of ``correlations`` (b, p, p) in the way of ``solution``, starting from it.
 
-    ``settings`` must hold the constants (gamma, power, delta, target) with which the solution was rotated.
+    ``settings`` are by default the constants (gamma, power, delta, target) with which the solution was rotated.
     A matrix with a missing value, or one that is not positive definite where ML needs it, is a replicate that did not
     converge. Raises :class:`AnalysisError` when the shapes do not belong together or the method is not known.
     """
+    if settings is None:
+        settings = replace(solution.constants, tolerance=ROTATION_TOLERANCE)
     stack = np.asarray(correlations, dtype=float)
     b, p, k = len(stack), len(solution.items), solution.n_components
     if stack.shape != (b, p, p):

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.answers import item_values
+from analysis.cross_products import CrossProducts
 from analysis.extraction import extract
 from analysis.intervals import percentile_interval
 from analysis.observations import check_level
@@ -187,18 +188,17 @@ def item_statistics(
     answer. Raises :class:`AnalysisError` as :func:`alpha` does, and when no row has an answer.
     """
     values = item_values(data, items)
-    codes, n_rows = cluster_codes(None, len(values))
-    sums = ClusterSums(values, codes, n_rows, missing)
-    moments = sums.moments(np.ones((1, n_rows)))
-    result = alpha(moments.covariance[0], float(moments.n[0]), items, level=level)
-    used = ~np.isnan(values).any(axis=1) if missing == "complete" else np.ones(len(values), dtype=bool)
-    answered = (~np.isnan(values[used])).sum(axis=0)
+    used = ~np.isnan(values).any(axis=1) if missing == "complete" else ~np.isnan(values).all(axis=1)
+    if not used.any():
+        raise AnalysisError("No row holds an answer to these items.", Status.NO_DATA)
+    sums = CrossProducts.from_rows(values[used], items)
+    result = alpha(sums.covariance(), float(sums.n_rows), items, level=level)
     described = pd.DataFrame(
         {
             "item": np.array(items, dtype=object),
-            "n": answered,
-            "mean": moments.mean[0],
-            "sd": np.sqrt(np.diag(moments.covariance[0])),
+            "n": np.diag(sums.n).astype(int),
+            "mean": sums.means(),
+            "sd": np.sqrt(sums.variances()),
         }
     )
     return result, described.merge(result.items_frame(), on="item", how="left")

@@ -144,12 +144,14 @@ class Rotation:
 
 
 def rotation_name(name: str) -> str:
-    """The full name of a rotation; raises :class:`AnalysisError` for one that is not known.
+    """The full name of a rotation, without the constants that a solution's name may carry; raises
+    :class:`AnalysisError` for one that is not known.
 
-    >>> rotation_name("promax")
-    'promax_kaiser'
+    >>> rotation_name("promax"), rotation_name("oblimin_kaiser(gamma=-0.5)")
+    ('promax_kaiser', 'oblimin_kaiser')
     """
-    full = ALIASES.get(name, name)
+    plain = name.split("(")[0]
+    full = ALIASES.get(plain, plain)
     if full not in ROTATIONS:
         raise AnalysisError(f"Unknown rotation {name!r}; known are {', '.join(ROTATIONS)}.", Status.UNKNOWN_NAME)
     return full

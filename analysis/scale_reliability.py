@@ -11,9 +11,10 @@ import pandas as pd
 
 from analysis.answers import item_values
 from analysis.components import find_components
+from analysis.cross_products import CrossProducts
 from analysis.omega import omega
-from analysis.reliability import Alpha, bootstrap_reliability, item_statistics
-from analysis.resampling import ClusterSums, MapFunction, MissingRule, cluster_codes
+from analysis.reliability import Alpha, alpha, bootstrap_reliability, item_statistics
+from analysis.resampling import MapFunction, MissingRule, cluster_codes
 from analysis.salience import unit_members
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Attempt, Status, attempt, most_serious
@@ -101,6 +102,12 @@ def scale_reliability(
         items.append(described.assign(name=name))
         statuses.extend(rows["status"])
         warnings.extend(f"{name}: {reason}" for reason in reasons)
+    return _gathered(measures, items, statuses, warnings)
+
+
+def _gathered(
+    measures: list[pd.DataFrame], items: list[pd.DataFrame], statuses: list[str], warnings: list[str]
+) -> ScaleReliability:
     table = pd.concat(measures, ignore_index=True) if measures else pd.DataFrame(columns=["name", *_COLUMNS])
     listed = pd.concat(items, ignore_index=True) if items else pd.DataFrame(columns=["name", *_ITEM_COLUMNS])
     status = Status.NO_DATA if not len(table) else most_serious(statuses)
@@ -136,11 +143,9 @@ def _one_set(
     simple = attempt(item_statistics, frame, names, missing=missing, level=level)
     if simple.value is None:
         return _failed(simple, len(names))
-    alpha, described = simple.value
-    table = alpha.to_frame().assign(method="", status=alpha.status, reason=" ".join(alpha.warnings))
-    table.loc[table["measure"] == "alpha_raw", "method"] = "feldt"
-    kept = list(alpha.items)
-    table = pd.concat([table, _omegas(frame[kept], alpha, missing)], ignore_index=True)
+    found, described = simple.value
+    kept = list(found.items)
+    table = _coefficients(found, _plain_correlation(frame[kept], missing))
     table["n_clusters"] = cluster_codes(clusters, len(frame))[1]
     if replicates:
         table = _with_bootstrap(table, frame[kept], clusters, missing, level, replicates, seed, run)
@@ -164,16 +169,65 @@ def _failed(tried: Attempt[Any], n_items: int) -> tuple[pd.DataFrame, pd.DataFra
     return table, pd.DataFrame(columns=_ITEM_COLUMNS), [tried.reason]
 
 
-def _omegas(frame: pd.DataFrame, alpha: Alpha, missing: MissingRule) -> pd.DataFrame:
-    """Rows of the three omegas of items that are keyed alike."""
-    codes, n_rows = cluster_codes(None, len(frame))
-    sums = ClusterSums(frame.to_numpy(), codes, n_rows, missing)
-    matrix = sums.moments(np.ones((1, n_rows))).correlation[0]
-    one = attempt(find_components, matrix, alpha.n, alpha.items, n_components=1)
-    single = one.value if one.value is not None and len(alpha.items) >= 3 else None
+def _coefficients(found: Alpha, matrix: np.ndarray) -> pd.DataFrame:
+    """Rows of alpha and, from the correlations of the items it kept, of omega."""
+    table = found.to_frame().assign(method="", status=found.status, reason=" ".join(found.warnings))
+    table.loc[table["measure"] == "alpha_raw", "method"] = "feldt"
+    return pd.concat([table, _omegas(matrix, found)], ignore_index=True)
+
+
+def _plain_correlation(frame: pd.DataFrame, missing: MissingRule) -> np.ndarray:
+    values = frame.to_numpy()
+    if missing == "complete":
+        values = values[~np.isnan(values).any(axis=1)]
+    return CrossProducts.from_rows(values, list(frame.columns)).pearson()
+
+
+def reliability_of_sums(
+    products: CrossProducts, sets: Mapping[str, Mapping[str, int]], *, level: float = 0.95
+) -> ScaleReliability:
+    """The same from the cross-products of all rows, where there are too many to hold: alpha with Feldt's interval and
+    omega, without a bootstrap. ``n`` is the number of rows with any answer."""
+    measures, items, statuses, warnings = [], [], list[str](), list[str]()
+    for name, keys in sets.items():
+        tried = attempt(_one_of_sums, products, keys, level)
+        if tried.value is None:
+            rows, described, reasons = _failed(tried, len(keys))
+        else:
+            rows, described = tried.value
+            reasons = [reason for reason in dict.fromkeys(rows["reason"]) if reason]
+        measures.append(rows.assign(name=name))
+        items.append(described.assign(name=name))
+        statuses.extend(rows["status"])
+        warnings.extend(f"{name}: {reason}" for reason in reasons)
+    return _gathered(measures, items, statuses, warnings)
+
+
+def _one_of_sums(products: CrossProducts, keys: Mapping[str, int], level: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if not keys:
+        raise AnalysisError("No item is salient on this component.", Status.TOO_FEW_ITEMS)
+    own = products.select(list(keys)).signed(list(keys.values()))
+    found = alpha(own.covariance(), own.n_rows, own.items, level=level)
+    table = _coefficients(found, own.select(found.items).pearson()).assign(n_clusters=np.nan)
+    described = pd.DataFrame(
+        {
+            "item": list(own.items),
+            "key": list(keys.values()),
+            "n": np.diag(own.n).astype(int),
+            "mean": own.means(),
+            "sd": np.sqrt(own.variances()),
+        }
+    )
+    return table, described.merge(found.items_frame(), on="item", how="left")
+
+
+def _omegas(matrix: np.ndarray, found: Alpha) -> pd.DataFrame:
+    """Rows of the three omegas of items that are keyed alike, from their correlations."""
+    one = attempt(find_components, matrix, found.n, found.items, n_components=1)
+    single = one.value if one.value is not None and len(found.items) >= 3 else None
     if single is None:
         status, reason = one.status, one.reason
-        if len(alpha.items) < 3:
+        if len(found.items) < 3:
             status, reason = Status.TOO_FEW_ITEMS, "Omega of one factor needs at least three items."
         rows = [("omega_model", np.nan, status.value, reason), ("omega_total", np.nan, status.value, reason)]
     else:
@@ -184,24 +238,24 @@ def _omegas(frame: pd.DataFrame, alpha: Alpha, missing: MissingRule) -> pd.DataF
             ("omega_model", float(total / (total + unique)), single.status, reason),
             ("omega_total", float((matrix.sum() - unique) / matrix.sum()), single.status, reason),
         ]
-    rows.append(_hierarchical(matrix, alpha))
+    rows.append(_hierarchical(matrix, found))
     table = pd.DataFrame(rows, columns=["measure", "estimate", "status", "reason"])
     return table.assign(
-        se=np.nan, lower=np.nan, upper=np.nan, method="", level=alpha.level, n=alpha.n, n_items=len(alpha.items)
+        se=np.nan, lower=np.nan, upper=np.nan, method="", level=found.level, n=found.n, n_items=len(found.items)
     )
 
 
-def _hierarchical(matrix: np.ndarray, alpha: Alpha) -> tuple[str, float, str, str]:
-    if len(alpha.items) < LEAST_ITEMS_HIERARCHICAL:
+def _hierarchical(matrix: np.ndarray, found: Alpha) -> tuple[str, float, str, str]:
+    if len(found.items) < LEAST_ITEMS_HIERARCHICAL:
         reason = f"Hierarchical omega needs {LEAST_ITEMS_HIERARCHICAL} items or more for {GROUP_FACTORS} group factors."
         return "omega_hierarchical", float("nan"), Status.TOO_FEW_ITEMS.value, reason
-    found = attempt(find_components, matrix, alpha.n, alpha.items, n_components=GROUP_FACTORS)
-    split = attempt(omega, found.value) if found.value is not None else None
+    solved = attempt(find_components, matrix, found.n, found.items, n_components=GROUP_FACTORS)
+    split = attempt(omega, solved.value) if solved.value is not None else None
     if split is None or split.value is None:
-        failed = found if split is None else split
+        failed = solved if split is None else split
         return "omega_hierarchical", float("nan"), failed.status.value, failed.reason
-    status = most_serious([found.status, split.status]).value
-    reason = " ".join(part for part in (found.reason, split.reason) if part)
+    status = most_serious([solved.status, split.status]).value
+    reason = " ".join(part for part in (solved.reason, split.reason) if part)
     return "omega_hierarchical", split.value.hierarchical, status, reason
 
 

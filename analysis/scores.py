@@ -6,7 +6,7 @@ Scores are computed from items standardised with the n - 1 standard deviation, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +18,8 @@ from analysis.salience import unit_members
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status
 
-ScoreMethod = Literal["regression", "bartlett", "ten_berge"]
-SCORE_METHODS: tuple[str, ...] = ("regression", "bartlett", "ten_berge")
+ScoreMethod = Literal["regression", "bartlett", "ten_berge", "anderson_rubin"]
+SCORE_METHODS: tuple[str, ...] = ("regression", "bartlett", "ten_berge", "anderson_rubin")
 _SINGULAR = 1e-10
 
 
@@ -74,6 +74,15 @@ class ScoreWeights:
         )
 
 
+@dataclass(eq=False)
+class ScoreCache:
+    """Weights (answered items, k) and determinacy (k,) for patterns of answers, kept between calls for one solution and
+    method; ``most`` patterns at a time."""
+
+    most: int = 20_000
+    patterns: dict[bytes, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Scores (n, k) of the rows of a data set; NaN in every component where a row answered too few items.
@@ -107,16 +116,19 @@ class Scores:
 
 
 def score_weights(solution: Solution, method: ScoreMethod = "regression") -> ScoreWeights:
-    """Weights of ``solution`` by one of three methods, as psych's ``factor.scores`` 2.2.9 has them.
+    """Weights of ``solution`` by one of four methods, as psych's ``factor.scores`` 2.2.9 has them.
 
     - ``regression`` (Thurstone 1935): R^-1 S with S = L Phi, the structure; the most valid scores.
     - ``bartlett`` (1937): Psi^-1 L (L' Psi^-1 L)^-1; unbiased given the model, univocal.
     - ``ten_berge`` (ten Berge et al. 1999): the scores that keep the component correlations Phi exactly.
+    - ``anderson_rubin`` (1956): Psi^-1 L (L' Psi^-1 R Psi^-1 L)^-1/2; uncorrelated scores, also of correlated
+      components (SPSS's third method; psych's ``Anderson``).
 
-    For principal components (extraction ``components``) the three coincide with the component itself, R^-1 S.
+    For principal components (extraction ``components``) they coincide with the component itself, R^-1 S.
 
     A singular correlation matrix is inverted on its own dimensions only (pseudo-inverse), with status ``singular``.
-    Raises :class:`AnalysisError` for an unknown method, or Bartlett's with a uniqueness of zero or less.
+    Raises :class:`AnalysisError` for an unknown method, or Bartlett's or Anderson and Rubin's with a uniqueness of zero
+    or less.
 
     >>> from analysis.components import find_components
     >>> matrix = np.full((4, 4), 0.5) + 0.5 * np.eye(4)
@@ -132,6 +144,8 @@ def score_weights(solution: Solution, method: ScoreMethod = "regression") -> Sco
         weights = inverse @ structure
     elif method == "bartlett":
         weights = _bartlett(solution)
+    elif method == "anderson_rubin":
+        weights = _anderson_rubin(solution)
     else:
         weights = _ten_berge(solution)
     status, warnings = Status.OK, list[str]()
@@ -169,6 +183,7 @@ def component_scores(
     mean: np.ndarray | None = None,
     deviation: np.ndarray | None = None,
     min_answered: int = 1,
+    cache: ScoreCache | None = None,
 ) -> Scores:
     """Scores of each row of ``data`` (n, p), NaN where missing; a frame is read by item name.
 
@@ -181,6 +196,7 @@ def component_scores(
     ----------
     mean, deviation: (p,) for the standardisation; by default those of ``data`` (answered values, n - 1).
     min_answered: rows with fewer answered items get NaN; a row without any always does.
+    cache: keeps what was worked out per pattern of missing answers for further parts of the same rows.
 
     Raises :class:`AnalysisError` for items missing from the data, or an item without variance to standardise by.
     """
@@ -190,19 +206,15 @@ def component_scores(
     answered = ~np.isnan(standardised)
     n, k = len(values), solution.n_components
     scores, determinacy = np.full((n, k), np.nan), np.full((n, k), np.nan)
-    structure = solution.structure
+    cache = ScoreCache() if cache is None else cache
     patterns, which = np.unique(answered, axis=0, return_inverse=True)
     order = np.argsort(which, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(which, minlength=len(patterns)))[:-1])
     for observed, rows in zip(patterns, groups, strict=True):
         if observed.sum() < max(min_answered, 1):
             continue
-        seen = solution.correlation[np.ix_(observed, observed)]
-        inverse, _ = _inverse(seen)
-        # weights for what was answered: w_o + R_oo^-1 R_om w_m
-        passed_on = inverse @ solution.correlation[np.ix_(observed, ~observed)] @ weights.weights[~observed]
-        scores[rows] = standardised[np.ix_(rows, observed)] @ (weights.weights[observed] + passed_on)
-        determinacy[rows] = np.einsum("ik,ij,jk->k", structure[observed], inverse, structure[observed])
+        effective, determinacy[rows] = _of_pattern(observed, solution, weights.weights, cache)
+        scores[rows] = standardised[np.ix_(rows, observed)] @ effective
     index = data.index.to_numpy() if isinstance(data, pd.DataFrame) else np.arange(n)
     count = answered.sum(axis=1)
     warnings = weights.warnings
@@ -210,6 +222,22 @@ def component_scores(
     if unscored:
         warnings = (*warnings, f"{unscored} of {n} rows answered fewer than {max(min_answered, 1)} items: no score.")
     return Scores(scores, count, determinacy, index, method, weights.status, warnings)
+
+
+def _of_pattern(
+    observed: np.ndarray, solution: Solution, weights: np.ndarray, cache: ScoreCache
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the ``observed`` items, w_o + R_oo^-1 R_om w_m, and how well they determine the components."""
+    key = observed.tobytes()
+    if key not in cache.patterns:
+        inverse, _ = _inverse(solution.correlation[np.ix_(observed, observed)])
+        passed_on = inverse @ solution.correlation[np.ix_(observed, ~observed)] @ weights[~observed]
+        structure = solution.structure[observed]
+        made = weights[observed] + passed_on, np.einsum("ik,ij,jk->k", structure, inverse, structure)
+        if len(cache.patterns) >= cache.most:
+            return made
+        cache.patterns[key] = made
+    return cache.patterns[key]
 
 
 def unit_weighted_scores(
@@ -290,18 +318,33 @@ def _inverse(matrix: np.ndarray) -> tuple[np.ndarray, bool]:
     return (vectors * np.where(large, 1 / kept, 0.0)) @ vectors.T, not bool(large.all())
 
 
-def _bartlett(solution: Solution) -> np.ndarray:
+def _by_uniqueness(solution: Solution) -> np.ndarray:
+    """(p, k) Psi^-1 L."""
     # psych takes 1 - communality here, not the bounded uniqueness of the extraction; they agree but for Heywood cases.
     uniqueness = 1 - solution.communality
     improper = [item for item, value in zip(solution.items, uniqueness, strict=True) if value <= 0]
     if improper:
         raise AnalysisError(
-            f"Bartlett scores need positive uniquenesses; {', '.join(improper)} have none (Heywood case): "
+            f"These scores need positive uniquenesses; {', '.join(improper)} have none (Heywood case): "
             "use regression scores.",
             Status.HEYWOOD,
         )
-    scaled = solution.pattern / uniqueness[:, None]
+    return solution.pattern / uniqueness[:, None]
+
+
+def _bartlett(solution: Solution) -> np.ndarray:
+    scaled = _by_uniqueness(solution)
     return scaled @ np.linalg.inv(solution.pattern.T @ scaled)
+
+
+def _anderson_rubin(solution: Solution) -> np.ndarray:
+    scaled = _by_uniqueness(solution)
+    values, vectors = np.linalg.eigh(scaled.T @ solution.correlation @ scaled)
+    if values[0] <= _SINGULAR * values[-1]:
+        raise AnalysisError(
+            "Anderson-Rubin scores need components that differ; use regression scores.", Status.SINGULAR
+        )
+    return scaled @ (vectors / np.sqrt(values)) @ vectors.T
 
 
 def _ten_berge(solution: Solution) -> np.ndarray:

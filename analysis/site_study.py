@@ -15,20 +15,30 @@ from analysis.status import AnalysisError, Status, most_serious
 from analysis.study_rows import StudyResult
 
 LEAST_ROWS, LEAST_THERAPISTS = 10, 3
-"""A site's figure that rests on fewer says too much about too few people and is withheld."""
+"""A site's figure that rests on fewer says too much about too few people and is withheld, unless the study says so."""
+
+COMPLEMENT = "Withheld so that the figures of the one smaller site cannot be worked out from the others."
 
 METHODS = (("REML", True, "reml_knapp_hartung"), ("REML", False, "reml"), ("DL", False, "dersimonian_laird"))
 
 
 def site_rows(
-    effect: str, effect_table: str, x: np.ndarray, y: np.ndarray, keys: pd.DataFrame, level: float
+    effect: str,
+    effect_table: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    keys: pd.DataFrame,
+    level: float,
+    least: tuple[int, int] = (LEAST_ROWS, LEAST_THERAPISTS),
 ) -> pd.DataFrame:
     """Rows of ``site_effects`` for the correlation of ``x`` and ``y`` (n,), whose rows are those of ``keys``.
 
     Sites are pooled on the scale of Fisher's z with variance 1 / (n - 3). Sampling errors that a site's therapists
     share are no part of it; the Knapp-Hartung interval takes its width from how much the sites differ and so has them.
-    A site with fewer than 10 rows, or with fewer than 3 known therapists where therapists are known, is withheld and
-    left out of every pooled figure, so that it cannot be worked out from the others.
+    A site with fewer than ``least`` rows, or with fewer than ``least`` known therapists where therapists are known, is
+    withheld and left out of every pooled figure, so that it cannot be worked out from the others. Where that is one
+    site only, the next smallest is withheld in the same way: the figures over all sites, less those of the sites shown,
+    would otherwise tell of the one.
     """
     used = np.isfinite(x) & np.isfinite(y)
     people = _people_by_site(keys[used])
@@ -36,9 +46,10 @@ def site_rows(
     at = np.flatnonzero(used)
     known = bool(keys["therapist_id"].notna().any())
     rows = [
-        _site(effect, str(site), x[at[own]], y[at[own]], people[str(site)], known, level)
+        _site(effect, str(site), x[at[own]], y[at[own]], people[str(site)], known, level, least)
         for site, own in positions.items()
     ]
+    _withhold_complement(rows, people)
     shown = [row for row in rows if not row["is_suppressed"] and np.isfinite(row["estimate"])]
     z = np.array([row["estimate"] for row in shown], dtype=float)
     variance = np.array([row["standard_error"] ** 2 for row in shown], dtype=float)
@@ -84,24 +95,25 @@ def study_sites(frames: list[pd.DataFrame]) -> StudyResult:
     reasons = frame.loc[(frame["level"] == "pooled") & (frame["status"] == status), "reason"].dropna()
     reason = None if status is Status.OK else next(iter(reasons), None)
     withheld = sorted(frame.loc[frame["is_suppressed"], "site_id"].unique())
-    warnings = (
-        f"Withheld and not pooled for some effects (fewer than {LEAST_ROWS} rows or {LEAST_THERAPISTS} therapists): "
-        f"{', '.join(withheld)}.",
-    )
+    warnings = (f"Withheld and not pooled for some effects, as they rest on few: {', '.join(withheld)}.",)
     return StudyResult({"site_effects": frame}, status.value, reason, warnings if withheld else ())
 
 
 def _site(
-    effect: str, site: str, x: np.ndarray, y: np.ndarray, people: dict[str, int], known: bool, level: float
+    effect: str,
+    site: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    people: dict[str, int],
+    known: bool,
+    level: float,
+    least: tuple[int, int],
 ) -> dict[str, Any]:
     """The row of one site; ``known`` says that the study knows therapists."""
     row: dict[str, Any] = {"effect": effect, "level": "site", "site_id": site, "method": ""}
-    few_therapists = known and people["n_therapists"] < LEAST_THERAPISTS
-    if people["n_rows"] < LEAST_ROWS or few_therapists:
-        nothing = dict.fromkeys(("estimate", "estimate_shown", "standard_error", "lower", "upper"), np.nan)
-        reason = f"Fewer than {LEAST_ROWS} rows or {LEAST_THERAPISTS} therapists: withheld."
-        hidden = {"n_sites": 1, "is_suppressed": True, "status": Status.SUPPRESSED.value, "reason": reason}
-        return row | nothing | hidden
+    few_therapists = known and people["n_therapists"] < least[1]
+    if people["n_rows"] < least[0] or few_therapists:
+        return row | _withheld(f"Fewer than {least[0]} rows or {least[1]} therapists: withheld.")
     found = correlate(x, y, level=level)
     status = {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
     return (
@@ -117,6 +129,22 @@ def _site(
             "upper": found.ci_upper,
         }
     )
+
+
+def _withheld(reason: str) -> dict[str, Any]:
+    nothing = dict.fromkeys(("estimate", "estimate_shown", "standard_error", "lower", "upper"), np.nan)
+    return nothing | {"n_sites": 1, "is_suppressed": True, "status": Status.SUPPRESSED.value, "reason": reason}
+
+
+def _withhold_complement(rows: list[dict[str, Any]], people: dict[str, dict[str, int]]) -> None:
+    """Withhold the smallest site shown where one site alone is withheld."""
+    shown = [row for row in rows if not row["is_suppressed"]]
+    if len(rows) - len(shown) != 1 or not shown:
+        return
+    smallest = min(shown, key=lambda row: (people[row["site_id"]]["n_rows"], row["site_id"]))
+    kept = {name: smallest[name] for name in ("effect", "level", "site_id", "method")}
+    smallest.clear()
+    smallest.update(kept | _withheld(COMPLEMENT))
 
 
 def _pooled(found: Pooled) -> dict[str, Any]:

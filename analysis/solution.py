@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.fit import Fit, fit_statistics
+from analysis.rotation import RotationSettings
 from analysis.status import AnalysisError, Status
 
 
@@ -22,11 +23,12 @@ class Solution:
     items: the p item names in the order of the rows.
     correlation: (p, p), as analysed, after smoothing if there was any.
     n: rows used for the fit statistics (NaN when unknown: a correlation matrix came without its n).
-    extraction: ``minres``, ``ml``, ``paf`` or ``components``.
+    extraction: a name of :data:`analysis.extraction.EXTRACTIONS`.
     rotation: name with its variant, for example ``promax_kaiser``.
     pattern: (p, m) loadings; phi: (m, m) component correlations of the rotation, identity when orthogonal.
     uniqueness: (p,) as estimated (bounded for ``minres`` and ``ml``).
     status, warnings: the word and the sentences that go with the solution.
+    constants: of the rotation (gamma, power, delta, target), with which a resample is rotated again.
     diagnostics: figures of the optimisers (iterations, gradient norms, random starts and how many reached the best).
     """
 
@@ -41,6 +43,7 @@ class Solution:
     status: str
     warnings: tuple[str, ...]
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    constants: RotationSettings = field(default_factory=RotationSettings)
 
     def __post_init__(self) -> None:
         """Freeze the arrays and check that their shapes belong together; raises :class:`AnalysisError`."""

@@ -18,7 +18,7 @@ from analysis.alignment import align_columns, orthogonal_basis, tucker_congruenc
 from analysis.answers import item_values
 from analysis.bias_correction import bias_corrected_correlation
 from analysis.intervals import percentile_interval
-from analysis.refit import ROTATION_SETTINGS, axes_near, refit_stack
+from analysis.refit import ROTATION_TOLERANCE, axes_near, refit_stack
 from analysis.resampling import (
     Block,
     ClusterSums,
@@ -149,7 +149,7 @@ class Resampler:
     n_clusters: int
     alignment: Alignment
     correlate: Correlate | None
-    settings: RotationSettings
+    settings: RotationSettings | None
 
     def block(self, block: Block) -> Replicates:
         """Draw, refit and align the replicates of ``block``."""
@@ -190,7 +190,7 @@ def _align(
         return patterns, phis, congruence
     name = "target_oblique" if ROTATIONS[rotation_name(solution.rotation)].oblique else "target_orthogonal"
     basis = orthogonal_basis(patterns, phis)
-    settings = RotationSettings(target=solution.pattern, tolerance=ROTATION_SETTINGS.tolerance)
+    settings = RotationSettings(target=solution.pattern, tolerance=ROTATION_TOLERANCE)
     rotated = rotate_stack(basis, name, start=axes_near(basis, solution), settings=settings)
     congruence = np.diagonal(tucker_congruence(rotated.loadings, solution.pattern), axis1=1, axis2=2)
     return rotated.loadings, rotated.phi, congruence
@@ -204,7 +204,7 @@ def resampler(
     missing: MissingRule = "pairwise",
     alignment: Alignment = "columns",
     correlate: Correlate | None = None,
-    settings: RotationSettings = ROTATION_SETTINGS,
+    settings: RotationSettings | None = None,
     codes: tuple[np.ndarray, int] | None = None,
 ) -> Resampler:
     """Prepare the resampling of ``solution`` from its ``data`` (n, p); see :func:`bootstrap_solution`.
@@ -233,7 +233,7 @@ def bootstrap_solution(
     missing: MissingRule = "pairwise",
     alignment: Alignment = "procrustes",
     correlate: Correlate | None = None,
-    settings: RotationSettings = ROTATION_SETTINGS,
+    settings: RotationSettings | None = None,
     run: MapFunction = map,
 ) -> Stability:
     """Bootstrap the loadings and component correlations of ``solution``.
@@ -248,7 +248,7 @@ def bootstrap_solution(
         solution as target, obliquely or orthogonally as the solution is) or ``columns`` (matched and signed only: each
         refit keeps its own rotation, whose uncertainty is then part of the intervals).
     correlate: for other correlations (EM, polychoric): a function from rows (n, p) to a matrix (p, p); slower.
-    settings: constants of the rotation (gamma, power, delta), as for the full solution.
+    settings: constants of the rotation (gamma, power, delta, target); those of the solution when left out.
     run: a ``map`` over blocks; ``ProcessPoolExecutor().map`` or a Dask client's give the same numbers as ``map``.
 
     Raises

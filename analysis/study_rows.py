@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,15 +16,26 @@ KEYS = ("unit_id", "client_id", "dyad_id", "therapist_id", "site_id", "session_i
 
 
 @dataclass(frozen=True, eq=False)
+class Whole:
+    """What a sample of rows stands for: how many people and complete rows there are, and a digest of all answers."""
+
+    counts: Mapping[str, int]
+    n_complete: int
+    digest: str
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Keyed answers of one rater to one set of items: one row per dyad, or per client where a form has no dyad.
 
     answers: (n, p) keyed values, columns are item ids, NaN where missing. keys: (n,) rows of :data:`KEYS`; dyad_id,
     therapist_id, session_id (where sessions are averaged) and form_date may be missing. Both have the index 0..n-1.
+    ``whole`` is there when these are a sample of more rows than are held at once.
     """
 
     answers: pd.DataFrame
     keys: pd.DataFrame
+    whole: Whole | None = None
 
     @cached_property
     def clusters(self) -> np.ndarray:
@@ -36,6 +47,11 @@ class Rows:
         """Rows without a missing answer."""
         return int(self.answers.notna().all(axis=1).sum()) if self.answers.shape[1] else 0
 
+    @property
+    def people(self) -> dict[str, int]:
+        """n_rows, n_clients, n_therapists and n_sites of all rows, also of those that a sample stands for."""
+        return self.counts() if self.whole is None else dict(self.whole.counts)
+
     def counts(self, used: np.ndarray | None = None) -> dict[str, int]:
         """n_rows, n_clients, n_therapists and n_sites behind the rows, or behind those marked in ``used`` (n,)."""
         return count_people(self.keys if used is None else self.keys[used])
@@ -46,7 +62,8 @@ class StudyResult:
     """What one analysis found: rows for result tables by the table's name, and how it ended.
 
     ``facts`` are numbers for the registry (n_items, n_components, items_left_out, ...). ``reason`` is one sentence
-    when the status is not ``ok``.
+    when the status is not ``ok``. ``streams`` are further rows for tables, part by part, where there are too many to
+    hold; they can be gone through once.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -54,6 +71,7 @@ class StudyResult:
     reason: str | None = None
     warnings: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    streams: Mapping[str, Iterable[pd.DataFrame]] = field(default_factory=dict)
 
 
 def count_people(keys: pd.DataFrame) -> dict[str, int]:

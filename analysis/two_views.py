@@ -13,11 +13,14 @@ from analysis.agreement import Agreement, agree
 from analysis.association import correlate
 from analysis.component_study import ComponentSettings, FoundComponents, ItemFacts, resampling_rule
 from analysis.component_tables import why
+from analysis.component_uncertainty import carry_to_each_other
 from analysis.congruence import Sample, bootstrap_congruence, congruence, mark
 from analysis.emphasis import emphasis
+from analysis.intervals import percentile_interval
 from analysis.outcome_study import adjusted, correlation_intervals
-from analysis.resampling import MapFunction
-from analysis.status import AnalysisError, Status, most_serious
+from analysis.paired_emphasis import paired_answers, paired_emphasis
+from analysis.resampling import MapFunction, MissingRule
+from analysis.status import AnalysisError, Status, attempt, most_serious
 from analysis.study_rows import StudyResult, count_people
 
 STATISTICS = {
@@ -36,7 +39,7 @@ STATISTICS = {
 EMPHASIS_MEASURES = {
     "common_variance_share": "share_of_common_variance",
     "mean_loading": "mean_loading",
-    "mean_rating": "mean_rating",
+    "loading": "loading",
 }
 
 
@@ -70,9 +73,15 @@ def paired_scores(client: FoundComponents, therapist: FoundComponents) -> tuple[
 
 
 def study_component_agreement(
-    client: FoundComponents, therapist: FoundComponents, settings: PairSettings
+    client: FoundComponents,
+    therapist: FoundComponents,
+    settings: PairSettings,
+    missing: MissingRule | None = None,
 ) -> StudyResult:
     """Rows of ``agreement``: every client component with every therapist component over the dyads both rated.
+
+    With ``missing``, the rule the components' bootstrap goes by, each correlation has an interval more, which does not
+    take the loadings as known (``bootstrap_components``).
 
     Raises :class:`AnalysisError` when too few dyads were rated by both.
     """
@@ -99,9 +108,45 @@ def study_component_agreement(
                 "reason": why(found.status, found.warnings),
             }
             rows += [shared | interval for interval in correlation_intervals(found)]
+    said: tuple[str, ...] = ()
+    if missing is not None and settings.bootstrap > 1:
+        more, said = _with_uncertain_components(client, therapist, rows, settings, missing)
+        rows += more
     frame = adjusted(pd.DataFrame(rows))
+    dyads = pairs.assign(is_used=True, outcome="", outcome_rater="").rename(columns={"form_date": "rated_on"})
     lost = f"{apart} dyads are left out: the two raters' sessions are not the same."
-    return _with_status(frame, (lost,) if apart else ())
+    return _with_status(frame, (*((lost,) if apart else ()), *said), dyads)
+
+
+def _with_uncertain_components(
+    client: FoundComponents,
+    therapist: FoundComponents,
+    rows: list[dict[str, Any]],
+    settings: PairSettings,
+    missing: MissingRule,
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The correlations of ``rows`` once more, with the bootstrap of both raters' components carried through."""
+    pairs = paired_answers(client.rows.answers, client.rows.keys, therapist.rows.answers, therapist.rows.keys)
+    tried = attempt(
+        carry_to_each_other,
+        (client.solution, client.rows.answers, client.rows.clusters),
+        (therapist.solution, therapist.rows.answers, therapist.rows.clusters),
+        pairs,
+        methods=(client.scores.method, therapist.scores.method),
+        seed=settings.seed,
+        replicates=settings.bootstrap,
+        missing=missing,
+    )
+    if tried.value is None:
+        return [], (f"The components' uncertainty is not carried through: {tried.reason}",)
+    lower, upper, error = percentile_interval(tried.value, settings.level)
+    more = []
+    for row in rows:
+        if row["interval_method"] == "cluster_jackknife":
+            at = int(row["subject"]) - 1, int(row["other_subject"]) - 1
+            limits = {"lower": lower[at], "upper": upper[at], "standard_error": error[at], "p": np.nan}
+            more.append(row | limits | {"interval_method": "bootstrap_components"})
+    return more, ()
 
 
 def study_scale_agreement(
@@ -139,7 +184,9 @@ def study_scale_agreement(
             Status.TOO_FEW_ROWS if len(keys) else Status.NO_DATA,
         )
     frame = adjusted(pd.DataFrame(rows))
-    return StudyResult({"agreement": frame}, Status.OK.value, None, tuple(dict.fromkeys(warnings)))
+    dyads = keys.assign(is_used=True, outcome="", outcome_rater="").rename(columns={"form_date": "rated_on"})
+    frames = {"agreement": frame, "analysis_dyads": dyads}
+    return StudyResult(frames, Status.OK.value, None, tuple(dict.fromkeys(warnings)))
 
 
 def _require_dyads(n: int, least: int) -> None:
@@ -191,11 +238,14 @@ def _statistics(found: Agreement) -> Iterator[dict[str, Any]]:
             }
 
 
-def _with_status(frame: pd.DataFrame, warnings: tuple[str, ...]) -> StudyResult:
+def _with_status(frame: pd.DataFrame, warnings: tuple[str, ...], dyads: pd.DataFrame) -> StudyResult:
     status = most_serious(frame["status"])
     reasons = frame.loc[frame["status"] == status, "reason"].dropna()
     return StudyResult(
-        {"agreement": frame}, status.value, None if status is Status.OK else next(iter(reasons), None), warnings
+        {"agreement": frame, "analysis_dyads": dyads},
+        status.value,
+        None if status is Status.OK else next(iter(reasons), None),
+        warnings,
     )
 
 
@@ -251,6 +301,7 @@ def study_congruence(
     )
     frame = frame.assign(
         other_analysis_id=other_analysis_id,
+        site_id="",
         comparison="raters",
         # A column's sign is arbitrary, so what counts is the size.
         mark=[mark(abs(value)) for value in frame["congruence"]],
@@ -270,7 +321,8 @@ def study_emphasis(
     *,
     run: MapFunction = map,
 ) -> StudyResult:
-    """Rows of ``emphasis`` by theme, on the items both rated.
+    """Rows of ``emphasis`` by theme and item, on the items both rated: what their components weigh (bootstrap by
+    therapist), and what they rate and rank high (paired within dyads).
 
     Raises :class:`AnalysisError` when fewer than two items have a theme and both raters.
     """
@@ -286,13 +338,15 @@ def study_emphasis(
         level=settings.level,
         missing=missing or "pairwise",
         run=run,
+        by_item=True,
     )
     drawn = found.to_frame()
-    frame = pd.DataFrame(
+    of_items = ~drawn["theme"].isin(set(facts.themes.values()))
+    weights = pd.DataFrame(
         {
-            "level": "theme",
+            "level": np.where(of_items, "item", "theme"),
             "subject": drawn["theme"],
-            "measure": drawn["measure"].map(EMPHASIS_MEASURES),
+            "measure": np.where(of_items & (drawn["measure"] == "mean_loading"), "loading", drawn["measure"]),
             "client_estimate": drawn["client"],
             "therapist_estimate": drawn["therapist"],
             "difference": drawn["difference"],
@@ -300,21 +354,60 @@ def study_emphasis(
             "lower": drawn["difference_lower"],
             "upper": drawn["difference_upper"],
             "p": drawn["p_value"],
+            "interval_method": "bootstrap_therapist",
             "n_items": drawn["n_items"],
         }
     )
+    weights = weights[weights["measure"].isin(EMPHASIS_MEASURES)].assign(
+        measure=lambda frame: frame["measure"].map(EMPHASIS_MEASURES)
+    )
     warnings = found.warnings
     if replicates < 2:
-        frame[["standard_error", "lower", "upper", "p"]] = np.nan
-        warnings = (*warnings, "No bootstrap: the differences have no interval and no test.")
-    frame["interval_method"] = "bootstrap_therapist"
-    frame["family"] = "themes, " + frame["measure"]
-    frame = adjusted(frame)
-    both = set(client.rows.keys["unit_id"]) & set(therapist.rows.keys["unit_id"])
+        weights[["standard_error", "lower", "upper", "p"]] = np.nan
+        weights["interval_method"] = ""
+        warnings = (*warnings, "No bootstrap: the differences in loadings have no interval and no test.")
+    ours, theirs = paired_answers(client.rows.answers, client.rows.keys, therapist.rows.answers, therapist.rows.keys)
     people = pd.concat([client.rows.keys, therapist.rows.keys]).drop_duplicates("unit_id")
     reason = why(found.status, warnings)
-    frame = frame.assign(n_dyads=len(both), status=found.status, reason=reason, **count_people(people))
-    return StudyResult({"emphasis": frame}, found.status, reason, warnings, {"n_items": int(found.n_items.sum())})
+    weights = weights.assign(n_dyads=len(ours), status=found.status, reason=reason, **count_people(people))
+    answers = _answers_compared(client, therapist, facts, settings, ours, theirs)
+    frame = pd.concat([weights, answers], ignore_index=True)
+    frame["family"] = np.where(frame["level"] == "item", "items, ", "themes, ") + frame["measure"].astype(str)
+    dyads = client.rows.keys.iloc[ours].assign(is_used=True, outcome="", outcome_rater="")
+    return StudyResult(
+        {"emphasis": adjusted(frame), "analysis_dyads": dyads.rename(columns={"form_date": "rated_on"})},
+        found.status,
+        reason,
+        warnings,
+        {"n_items": int(drawn.loc[of_items, "theme"].nunique())},
+    )
+
+
+def _answers_compared(
+    client: FoundComponents,
+    therapist: FoundComponents,
+    facts: ItemFacts,
+    settings: ComponentSettings,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+) -> pd.DataFrame:
+    """Ratings and ranks of themes and items over the dyads of ``ours`` and ``theirs``; without a test where these are
+    fewer than the study asks for."""
+    pairs = client.rows.keys.iloc[ours].reset_index(drop=True)
+    compared = paired_emphasis(
+        client.rows.answers.iloc[ours].reset_index(drop=True),
+        therapist.rows.answers.iloc[theirs].reset_index(drop=True),
+        facts.themes,
+        facts.ranges,
+        cluster=pairs["therapist_id"].fillna(pairs["client_id"]).to_numpy(dtype=object),
+        level=settings.level,
+    )
+    if len(pairs) < settings.min_rows:
+        status = Status.TOO_FEW_ROWS if len(pairs) else Status.NO_DATA
+        reason = f"{len(pairs)} dyads were rated by both; the study asks for at least {settings.min_rows}."
+        compared[["standard_error", "lower", "upper", "p"]] = np.nan
+        compared = compared.assign(status=status.value, reason=reason)
+    return compared.assign(**count_people(pairs))
 
 
 def _sample(found: FoundComponents) -> Sample:

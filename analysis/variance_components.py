@@ -16,6 +16,7 @@ from scipy import optimize
 from analysis.observations import cluster_sums
 
 LARGEST_RATIO = 1e8
+NEAR_ZERO = 1e-4
 CONVERGED = 1e-6
 
 
@@ -240,9 +241,26 @@ def _maximise_two(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
         for start in starts
     ]
     ratios = np.asarray(min(found, key=lambda result: float(result.fun)).x) ** 2
+    # A long first step may land in the corner (0, 0), which no slope by the roots leads out of; by the ratios one does.
+    direct = [
+        optimize.minimize(
+            lambda given: (deviance(sums, at(sums, given), reml), gradient(sums, at(sums, given), reml)),
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0.0, LARGEST_RATIO)] * 2,
+            options=options,
+        )
+        for start in (ratios, np.array([0.1, 0.1]))
+    ]
+    ratios = np.asarray(min(direct, key=lambda result: float(result.fun)).x)
     # At a root of 0 the slope by the root vanishes, so a start there would never leave: the slope by the ratio decides.
-    inside = ratios > 1e-10
-    ratios = np.where(inside, ratios, 0.0)
+    # The search in roots stops short of 0 where the likelihood falls from 0 on: there 0 itself is the better answer.
+    for k in np.flatnonzero(ratios < NEAR_ZERO):
+        without = np.where(np.arange(len(ratios)) == k, 0.0, ratios)
+        if deviance(sums, at(sums, without), reml) <= deviance(sums, at(sums, ratios), reml) + 1e-9:
+            ratios = without
+    inside = ratios > 0.0
     for _ in range(6):
         if not inside.any():
             break

@@ -50,8 +50,11 @@ def judge(measures: pd.DataFrame, checks: pd.DataFrame, *, refresh_id: str, chec
     """
     frame = _prepared(measures, checks)
     verdicts = _validated(frame[frame["not_applicable"].isna()], checks)
-    frame["status"] = [_status(row, verdicts) for row in records(frame)]
-    frame["reason"] = [_reason(row, verdicts) for row in records(frame)]
+    rows = records(frame)
+    for row in rows:
+        row["status"] = _status(row, verdicts)
+    frame["status"] = [row["status"] for row in rows]
+    frame["reason"] = [_reason(row, verdicts) for row in rows]
     frame["refresh_id"] = refresh_id
     frame["checked_at"] = checked_at
     frame["check_result_id"] = range(1, len(frame) + 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from flows.analysing.answers import write_findings
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import read_catalogue
 from flows.analysing.study_analyses import StudyAnalyses
@@ -36,7 +37,7 @@ def run(
     with connect(memory_limit=resources.memory_limit, threads=resources.threads, temp=temp) as con:
         attach(con, database, "alliance")
         catalogue = read_catalogue(con, names)
-        tables = ResultTables(con)
+        tables = ResultTables(con, few=study.settings.analyses.few)
         registrar = Registrar(tables, code_version=code_version, unverified=catalogue.unverified, progress=progress)
         asked = study.settings.analyses
         with_workers(
@@ -44,4 +45,6 @@ def run(
             workers=asked.workers,
             scheduler=asked.scheduler,
         )
+        n_findings = write_findings(con, tables)
+        progress(f"{n_findings} findings")
     return tuple(registrar.findings)

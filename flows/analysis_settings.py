@@ -8,7 +8,43 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from flows.settings_types import Rater, Settings, Slug, problem, text_as
 
-RetentionRule = Literal["parallel", "map", "kaiser", "empirical_kaiser"]
+RetentionRule = Literal[
+    "parallel",
+    "parallel_mean",
+    "parallel_permuted",
+    "parallel_permuted_mean",
+    "parallel_factors",
+    "parallel_factors_mean",
+    "parallel_smc",
+    "parallel_smc_mean",
+    "map",
+    "map_2000",
+    "kaiser",
+    "empirical_kaiser",
+]
+RotationWord = Literal[
+    "none",
+    "varimax",
+    "varimax_raw",
+    "quartimax",
+    "quartimax_kaiser",
+    "equamax",
+    "equamax_kaiser",
+    "geomin_orthogonal",
+    "promax",
+    "promax_kaiser",
+    "promax_stats",
+    "promax_raw",
+    "oblimin",
+    "oblimin_kaiser",
+    "quartimin",
+    "quartimin_kaiser",
+    "geomin",
+    "geomin_kaiser",
+    "target_orthogonal",
+    "target_oblique",
+    "procrustes",
+]
 BUILT_IN_ITEM_SETS = ("each_instrument", "joint")
 
 
@@ -100,16 +136,31 @@ class AnalysisSettings(Settings):
     )
     missing: Literal["pairwise", "complete", "em"] = Field(default="pairwise", description="Missing-data rule")
     correlation: Literal["pearson", "polychoric"] = Field(default="pearson", description="Kind of correlation")
-    extraction: Literal["minres", "ml", "paf", "components"] = Field(default="minres", description="Extraction")
-    rotation: Literal["varimax", "promax", "oblimin", "quartimin", "geomin", "none"] = Field(
-        default="oblimin", description="Rotation"
+    empty_cell: float = Field(
+        default=0.0, ge=0, le=1, description="What a polychoric correlation adds to an empty cell of its table"
+    )
+    extraction: Literal["minres", "ml", "paf", "paf_psych", "paf_spss", "components"] = Field(
+        default="minres", description="Extraction"
+    )
+    rotation: RotationWord = Field(default="oblimin", description="Rotation, with its variant in its name")
+    oblimin_gamma: float = Field(
+        default=0.0, ge=-10, le=1, description="Gamma of oblimin, which SPSS calls delta: lower is less oblique"
+    )
+    promax_power: float = Field(default=4.0, gt=1, le=10, description="Power of promax, which SPSS calls kappa")
+    geomin_delta: float = Field(default=0.01, gt=0, le=1, description="Delta of geomin")
+    rotation_starts: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        default=None, description="Random starts beside the unrotated one; 10 for oblique rotations when left out"
+    )
+    parallel_samples: int = Field(default=1000, ge=2, le=100_000, description="Data sets of parallel analysis")
+    parallel_percentile: float = Field(
+        default=95.0, ge=50, lt=100, description="Percentile of their eigenvalues that is held against"
     )
     n_components: Annotated[
         ComponentNumber,
         BeforeValidator(_number_or_rule, json_schema_input_type=ComponentNumber | RetentionRule | int),
     ] = Field(default=ComponentNumber(), description="A rule, a number, or either with exceptions")
     salience: float = Field(default=0.40, gt=0, lt=1, description="A loading counts from this absolute size on")
-    scores: Literal["regression", "bartlett", "ten_berge", "unit_weighted"] = Field(
+    scores: Literal["regression", "bartlett", "ten_berge", "anderson_rubin", "unit_weighted"] = Field(
         default="regression", description="How component scores are made"
     )
     bootstrap: int = Field(default=1000, ge=0, le=100_000, description="Bootstrap samples; 0 for none")
@@ -126,6 +177,36 @@ class AnalysisSettings(Settings):
         pattern=r"^(local|(tcp|tls|ucx|ws|wss)://\S+)$",
         description="Runs these loops on Dask: local, or the address of a scheduler such as tcp://host:8786",
     )
+    outcome_session: Slug = Field(
+        default="same",
+        description="Which rating predicts an outcome: same (as session_rule), last_before or mean_before (the "
+        "outcome), or a session of the study; components stay those of session_rule",
+    )
+    outcome_dyad: Literal["own", "first", "longest", "only"] = Field(
+        default="own",
+        description="Which dyad of a client with several: own (each with the outcome that names it), first, longest, "
+        "or only (such clients are left out)",
+    )
+    outcome_after: Literal["leave_out", "flag"] = Field(
+        default="leave_out", description="What becomes of a rating dated after the outcome"
+    )
+
+    component_uncertainty: bool = Field(
+        default=False,
+        description="Carry the bootstrap of the components through to outcome and agreement: intervals that do not "
+        "take the loadings as known",
+    )
+    few_dyads: int = Field(
+        default=10,
+        ge=1,
+        description="A figure of fewer dyads is marked; that of a single site is withheld",
+    )
+    few_therapists: int = Field(default=3, ge=1, description="The same for therapists, where therapists are known")
+
+    @property
+    def few(self) -> tuple[int, int]:
+        """Dyads and therapists below which a figure rests on few."""
+        return self.few_dyads, self.few_therapists
 
     @model_validator(mode="after")
     def _once_each(self) -> AnalysisSettings:

@@ -12,6 +12,7 @@ import duckdb
 from flows.changes import record_changes
 from flows.code_version import code_version
 from flows.database import attach, connect
+from flows.finding_changes import record_finding_changes
 from flows.progress import say
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def record_refresh(refresh: Refresh) -> bool:
             refresh_id=refresh.refresh_id,
             rewritten_sites=list(refresh.decided.changed_sites),
         )
+        record_finding_changes(con, published=published, refresh_id=refresh.refresh_id)
         _record_states(con, refresh)
         _record_this(con, refresh)
         con.execute("delete from alliance.meta.data_dictionary")

@@ -89,8 +89,8 @@ def build(
     Parameters
     ----------
     full
-        False leaves the tables that Python fills as they are in the copy of the published file: the later steps empty
-        and fill them, and making each anew takes longer than that.
+        False leaves tables as they are in the copy of the published file where making them anew takes longer: those
+        that Python fills, which the later steps empty, and those that are the same for all sites.
     prepare
         Lays the files that dbt is to fill; called while dbt loads.
     progress
@@ -198,7 +198,8 @@ def _let_begin(process: subprocess.Popen[str], command: list[str], prepare: Call
 
 
 def _left_out(full: bool) -> list[str]:
-    return ["path:seeds"] if full else ["path:seeds", "tag:filled_by_python"]
+    # The codebook and the sessions are part of every site's fingerprint: where one changes, everything is built.
+    return ["path:seeds"] if full else ["path:seeds", "tag:filled_by_python", "tag:same_for_all_sites"]
 
 
 def _command(paths: StudyPaths) -> list[str]:

@@ -120,6 +120,22 @@ def show_status(study: StudyArgument = HERE, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.NOTHING_PUBLISHED)
 
 
+@app.command()
+def findings(study: StudyArgument = HERE, as_json: Json = False) -> None:
+    """Print what the published analyses answer of the study's questions, a sentence each with its numbers.
+
+    Each line has its number, its status (supported, not supported, cannot tell) and a mark where the last refresh
+    changed it. `results.finding_rows` leads from a line to the rows it rests on.
+    """
+    from flows import findings_list
+
+    found = findings_list.read_findings(StudyPaths(_study_folder(study)).published_file)
+    if as_json:
+        present.print_json(found)
+    else:
+        present.show_findings(found, findings_list.QUESTIONS)
+
+
 @app.command(name="query")
 def ask(
     sql: Annotated[str, typer.Argument(help='One SQL statement, such as "from core.forms limit 5".')],
@@ -143,6 +159,90 @@ def ask(
         sys.stdout.write(query.as_json(columns, rows) + "\n")
     else:
         present.show_rows(columns, rows)
+
+
+@app.command()
+def components(
+    study: StudyArgument = HERE,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An item set: an instrument, joint, or one of the study's own; may be repeated."),
+    ] = None,
+    items: Annotated[
+        str | None, typer.Option("--items", help="Items to analyse together: ids of items or instruments, with commas.")
+    ] = None,
+    rater: Annotated[str | None, typer.Option(help="client or therapist; the study's raters.")] = None,
+    n_components: Annotated[str | None, typer.Option(help="A number, or a rule such as parallel or map_2000.")] = None,
+    correlation: Annotated[str | None, typer.Option(help="pearson or polychoric.")] = None,
+    missing: Annotated[str | None, typer.Option(help="pairwise, complete or em.")] = None,
+    extraction: Annotated[str | None, typer.Option(help="minres, ml, paf, paf_psych, paf_spss or components.")] = None,
+    rotation: Annotated[str | None, typer.Option(help="Such as oblimin, oblimin_kaiser, promax, varimax.")] = None,
+    session_rule: Annotated[str | None, typer.Option(help="last, mean or a session of the study.")] = None,
+    salience: Annotated[float | None, typer.Option(help="The size from which a loading counts.")] = None,
+    bootstrap: Annotated[int | None, typer.Option(help="Samples; 0 for a quick look without intervals.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="Any other setting of `analyses`, as key=value; may be repeated."),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the results in a new DuckDB file, in tables like the published ones.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="An earlier version (see `alliance versions`) to compare the components with.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find components in the published data, with the study's settings or others, and print them.
+
+    Reads the published warehouse and changes nothing in it. What is not said is as in study.yml; without any change the
+    numbers are the published ones, and it says so. To have other settings published, write them into study.yml and
+    refresh.
+    """
+    named = {
+        "n_components": n_components,
+        "correlation": correlation,
+        "missing": missing,
+        "extraction": extraction,
+        "rotation": rotation,
+        "session_rule": session_rule,
+        "salience": salience,
+        "bootstrap": bootstrap,
+        "raters": None if rater is None else [rater],
+    }
+    changes = {key: value for key, value in named.items() if value is not None} | _key_values(change or [])
+    from flows import components_run, components_text
+    from flows.study import load_study
+
+    found = load_study(_study_folder(study), strict=False)
+    wanted = [] if items is None else [word.strip() for word in items.split(",") if word.strip()]
+    if sets or wanted:
+        changes |= components_run.with_sets(found.settings.analyses, wanted, found)
+    settings = components_run.changed_settings(found, changes)
+    with present.progress(quiet=as_json) as listener:
+        ran = components_run.run(
+            found,
+            settings,
+            sets=sets or (),
+            save=save,
+            against=against,
+            progress=lambda sentence: listener("analyse", sentence),
+        )
+    if as_json:
+        present.print_json(ran.to_dict())
+    else:
+        present.show_lines(components_text.summary(ran))
+
+
+def _key_values(texts: list[str]) -> dict[str, str]:
+    changed = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(
+                f"--with {text} says no value", next_step="write it as key=value: --with oblimin_gamma=-0.5"
+            )
+        changed[key.strip()] = value.strip()
+    return changed
 
 
 @app.command()

@@ -58,8 +58,12 @@ def attach(con: duckdb.DuckDBPyConnection, path: Path, alias: str, *, read_only:
     con.execute(f"attach {literal(path)} as {identifier(alias)} ({options})")
 
 
-def text_frame(found: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """The rows of an executed query; names of a list (ENUM) as plain text, where pandas would make them categorical."""
-    frame = found.df()
+def plain_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with names of a list (ENUM) as plain text, where pandas has them categorical."""
     names = frame.select_dtypes("category").columns
     return frame.astype({name: frame[name].cat.categories.dtype for name in names})
+
+
+def text_frame(found: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """The rows of an executed query, with names of a list as plain text."""
+    return plain_text(found.df())

@@ -23,7 +23,7 @@ def main() -> None:
     from dbt.cli.main import dbtRunner
 
     common = ["--log-level", "none", "--log-level-file", "none", *sys.argv[1:]]
-    read = dbtRunner(callbacks=[_say]).invoke(["parse", *common])
+    read = dbtRunner(callbacks=[_say]).invoke(["--no-write-json", "parse", *common])
     # What is loaded by now lives to the end of the process; to look through it often is a tenth of the work.
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,12 @@ def spinner(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with _err.status("begins") as status:
         yield lambda sentence: status.update(escape(sentence))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print lines as they are, in columns of their own making."""
+    for line in lines:
+        _out.print(line, markup=False)
 
 
 def show_rows(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
@@ -170,6 +176,44 @@ def _show_results(results: list[dict[str, Any]]) -> None:
     if len(results) > _SHOWN_RESULTS:
         _out.print(f"... and {len(results) - _SHOWN_RESULTS} more: from quality.check_results")
     _out.print("what each check means and what to do: select name, description from quality.checks")
+
+
+_STATUS_MARKS = {"supported": ("green", "+"), "not_supported": ("red", "-"), "cannot_tell": ("yellow", "?")}
+_CHANGES = {
+    "finding_new": "new",
+    "finding_status": "changed",
+    "finding_numbers": "other numbers",
+    "finding_gone": "gone",
+}
+
+
+def show_findings(found: dict[str, Any], questions: dict[str, str]) -> None:
+    """Print the findings question by question; ``+`` supported, ``-`` not supported, ``?`` cannot be told."""
+    rows = found["findings"]
+    if not rows:
+        _out.print("no findings: `from results.analyses` says what ran and why not")
+        return
+    _out.print("+ supported   - not supported   ? cannot tell   prediction and association, never cause")
+    asked = None
+    for row in rows:
+        if row["question"] != asked:
+            asked = row["question"]
+            _out.print(f"\n[bold]{escape(questions.get(asked, asked))}[/]")
+        colour, mark = _STATUS_MARKS.get(row["status"], ("dim", " "))
+        few = " [yellow](rests on few)[/]" if row["rests_on_few"] else ""
+        _out.print(f"{row['finding_number']:>4} [{colour}]{mark}[/] {escape(row['sentence'])}{few}")
+        if row["change"]:
+            _out.print(
+                f"       [cyan]{_CHANGES.get(row['change'], row['change'])}[/] {escape(row['change_note'] or '')}"
+            )
+    for row in found["gone"]:
+        _out.print(f"     [cyan]gone[/] {escape(row['note'] or '')}")
+    n = {status: sum(row["status"] == status for row in rows) for status in _STATUS_MARKS}
+    changed = sum(row["change"] is not None for row in rows) + len(found["gone"])
+    _out.print(
+        f"\n{len(rows)} findings: {n['supported']} supported, {n['not_supported']} not supported, "
+        f"{n['cannot_tell']} cannot be told; {changed} changed since the refresh before"
+    )
 
 
 def _share(row: dict[str, Any]) -> str:

@@ -12,8 +12,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def publish(
     refresh_id: str,
     rewritten_sites: Iterable[str] | None,
     keep_versions: int,
-    report: Path | None,
+    report: Callable[[], object] = lambda: None,
+    report_dir: Path | None = None,
     resources: Resources,
 ) -> dict[str, Any]:
     """Make the built file the published warehouse.
@@ -109,7 +111,7 @@ def publish(
     rewritten_sites
         The sites whose rows this refresh replaced; None when all were.
     report
-        A folder with the static report, moved into the version; None for none.
+        Makes the static report of the built file in ``report_dir``, which is moved into the version; None for none.
 
     Returns
     -------
@@ -128,12 +130,13 @@ def publish(
         with ThreadPoolExecutor(resources.threads) as pool:
             # One file holds most of the bytes: its hash takes as long as several Parquet files, so it begins first.
             hashed = pool.submit(_sha256, paths.next_file)
-            _write_parquet(paths, version / "parquet", rewritten_sites, resources, pool)
+            with _parquet_being_written(paths, version / "parquet", rewritten_sites, resources, pool):
+                report()
             tables = _row_counts(paths.next_file, resources)
             paths.next_file.replace(version / "alliance.duckdb")
             (version / "alliance.duckdb").chmod(0o440)
-            if report is not None:
-                shutil.move(str(report), version / "report")
+            if report_dir is not None:
+                shutil.move(str(report_dir), version / "report")
             manifest = _manifest(version, refresh_id, tables, {"alliance.duckdb": hashed.result()}, pool)
         (version / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         switch(paths, refresh_id)
@@ -221,14 +224,17 @@ def _row_counts(database: Path, resources: Resources) -> dict[str, int]:
     return counts
 
 
-def _write_parquet(
+@contextmanager
+def _parquet_being_written(
     paths: StudyPaths,
     folder: Path,
     rewritten_sites: Iterable[str] | None,
     resources: Resources,
     pool: ThreadPoolExecutor,
-) -> None:
+) -> Iterator[None]:
     """One file per table, and per site for the large ones; unchanged sites' files are linked, not written.
+
+    Files are begun on the way in and all there on the way out.
 
     Files are written side by side, each by one thread: that takes half the time of all threads on one file after the
     other, and a file's rows keep their order.
@@ -246,7 +252,10 @@ def _write_parquet(
                 os.link(old.resolve(), file)
                 continue
             written.append(pool.submit(_copy_to_parquet, con.cursor(), select, file))
-        wait(written)  # all of them, also when one fails: their cursors are the connection's
+        try:
+            yield
+        finally:
+            wait(written)  # all of them, also when one fails: their cursors are the connection's
         for one in written:
             one.result()
 

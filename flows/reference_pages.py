@@ -7,7 +7,6 @@ checks. A test compares the pages with what this module makes, so that none of t
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,9 +16,10 @@ from typing import Any, get_type_hints
 import yaml
 from typer.models import OptionInfo, ParameterInfo
 
+from flows.contracts import MARTS, published_name
+
 _ROOT = Path(__file__).resolve().parent.parent
 REFERENCE_DIR = _ROOT / "docs" / "reference"
-_MARTS = _ROOT / "dbt_project" / "models" / "marts"
 
 _SCHEMAS = {
     "core": "What clients and therapists answered, item by item, as scale scores, and side by side in dyads.",
@@ -138,9 +138,9 @@ def write_pages(folder: Path = REFERENCE_DIR) -> list[Path]:
 
 
 def _tables() -> Iterator[_Table]:
-    for contract in sorted(_MARTS.rglob("_*.yml")):
+    for contract in sorted(MARTS.rglob("_*.yml")):
         for model in yaml.safe_load(contract.read_text(encoding="utf-8")).get("models", []):
-            name = _published_name(contract.parent / f"{model['name']}.sql")
+            name = published_name(contract.parent / f"{model['name']}.sql")
             key = next(rule["columns"] for rule in model["constraints"] if rule["type"] == "primary_key")
             columns = tuple(
                 (
@@ -152,12 +152,6 @@ def _tables() -> Iterator[_Table]:
                 for column in model["columns"]
             )
             yield _Table(contract.parent.name, name, " ".join(model["description"].split()), tuple(key), columns)
-
-
-def _published_name(model: Path) -> str:
-    # A model whose name another schema has as well carries its schema's name and an alias.
-    alias = re.search(r"alias\s*=\s*[\"'](\w+)[\"']", model.read_text(encoding="utf-8"))
-    return alias.group(1) if alias else model.stem
 
 
 def _table_section(table: _Table) -> list[str]:

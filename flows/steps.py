@@ -179,13 +179,17 @@ def land(refresh: Refresh) -> Refresh:
 
 def build(refresh: Refresh) -> Refresh:
     """Lay the next file and let dbt fill it."""
+    full = refresh.decided.kind == "full"
+
+    def prepare() -> None:
+        publishing.prepare_next(refresh.paths, full=full, resources=refresh.resources)
+        judgement.load_ahead()  # not before: dbt is still loading, and the file may have to be copied
+
     with _step(refresh, "build"):
-        judgement.load_ahead()
-        full = refresh.decided.kind == "full"
         dbt.build(
             refresh.paths,
             full=full,
-            prepare=lambda: publishing.prepare_next(refresh.paths, full=full, resources=refresh.resources),
+            prepare=prepare,
             memory_limit=refresh.resources.memory_limit,
             threads=refresh.resources.threads,
             progress=lambda sentence: say("build", sentence),
@@ -261,14 +265,15 @@ def publish(refresh: Refresh) -> Refresh:
     with _step(refresh, "publish"):
         removed = record_refresh(refresh)
         publishing.compact(refresh.paths, removed=removed, resources=refresh.resources)
-        shutil.rmtree(refresh.paths.report_draft_dir, ignore_errors=True)
-        build_report(refresh.paths.next_file, refresh.paths.report_draft_dir)
+        draft = refresh.paths.report_draft_dir
+        shutil.rmtree(draft, ignore_errors=True)
         publishing.publish(
             refresh.paths,
             refresh_id=refresh.refresh_id,
             rewritten_sites=None if refresh.decided.kind == "full" else refresh.decided.changed_sites,
             keep_versions=refresh.settings.settings.keep_versions,
-            report=refresh.paths.report_draft_dir,
+            report=partial(build_report, refresh.paths.next_file, draft),
+            report_dir=draft,
             resources=refresh.resources,
         )
         say("publish", f"version {refresh.refresh_id}")

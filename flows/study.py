@@ -112,7 +112,7 @@ def _load_settings(
     source = read_yaml(paths.study_file)
     settings = _validated(source, StudySettings, "study.yml", None, problems)
     if settings is not None and codebook is not None:
-        problems += _located(_check_analyses(settings, codebook), source, "study.yml", None)
+        problems += _located(check_analyses(settings, codebook), source, "study.yml", None)
     return settings
 
 
@@ -227,7 +227,8 @@ def _named_instruments(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, 
             yield from _named_instruments(inner, (*path, index))
 
 
-def _check_analyses(settings: StudySettings, codebook: Codebook) -> Iterator[Found]:
+def check_analyses(settings: StudySettings, codebook: Codebook) -> Iterator[Found]:
+    """What in the settings of the analyses the study or the codebook does not have."""
     path: KeyPath = ("analyses",)
     analyses = settings.analyses
     rules = ["last", "mean", *(each.session for each in settings.sessions)]
@@ -236,6 +237,13 @@ def _check_analyses(settings: StudySettings, codebook: Codebook) -> Iterator[Fou
             (*path, "session_rule"),
             f"there is no session {analyses.session_rule!r}.{did_you_mean(analyses.session_rule, rules)}",
             f"use one of {', '.join(dict.fromkeys(rules))}",
+        )
+    ratings = ["same", "last_before", "mean_before", *rules]
+    if analyses.outcome_session not in ratings:
+        yield Found(
+            (*path, "outcome_session"),
+            f"there is no session {analyses.outcome_session!r}.{did_you_mean(analyses.outcome_session, ratings)}",
+            f"use one of {', '.join(dict.fromkeys(ratings))}",
         )
     for index, item_set in enumerate(analyses.item_sets):
         known_words: tuple[tuple[str, tuple[str, ...], Iterable[str]], ...] = (

@@ -77,7 +77,7 @@ def _accounts_figure(accounts: list[Row], n_cells: int) -> Figure:
             x=alt.X(
                 "share:Q", title="Share of the site's cells (percent)", scale=alt.Scale(domain=[0, 100], nice=False)
             ),
-            y=alt.Y("site:N", title="Site", sort=None),
+            y=alt.Y("site:N", title=None, sort=None),
             color=alt.Color(
                 "became:N", title="What became of them", scale=scale, legend=alt.Legend(orient="top", columns=4)
             ),

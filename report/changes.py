@@ -13,14 +13,17 @@ _COUNTS = """
 select kind, site_id, instrument_id, rater, sum(n) as n, count(distinct form_id) as forms, count(*) as changes,
     min(note) as note
 from meta.changes
-where refresh_id = (select max(refresh_id) from meta.refreshes) and kind <> 'finding'
+where refresh_id = (select max(refresh_id) from meta.refreshes) and not starts_with(kind, 'finding')
 group by kind, site_id, instrument_id, rater
 order by kind, site_id, instrument_id, rater
 """
 
 _FINDINGS = """
-select site_id, instrument_id, rater, item_id, n, note from meta.changes
-where refresh_id = (select max(refresh_id) from meta.refreshes) and kind = 'finding' order by change_id limit 101
+select changes.kind, changes.finding_id, changes.note, findings.sentence
+from meta.changes as changes
+left join results.findings as findings on changes.finding_id = findings.finding_id
+where changes.refresh_id = (select max(refresh_id) from meta.refreshes) and starts_with(changes.kind, 'finding')
+order by changes.change_id limit 101
 """
 
 _PROBLEMS = f"""
@@ -41,6 +44,12 @@ _KINDS = {
     "corrected": "Corrected answers",
     "vanished": "Answers that vanished from a newer file",
     "withdrawn": "Answers of clients who withdrew",
+}
+_FINDING_KINDS = {
+    "finding_new": "new",
+    "finding_gone": "gone",
+    "finding_status": "another status",
+    "finding_numbers": "other numbers",
 }
 _TONES: dict[str, Tone] = {"critical": "bad", "warning": "warning", "info": ""}
 
@@ -84,11 +93,15 @@ def _counted(row: Row) -> tuple[str, ...]:
 
 def _findings(findings: list[Row]) -> Block:
     rows = [
-        (row["note"] or words.NOTHING, row["site_id"] or "whole study", row["instrument_id"] or words.NOTHING)
+        (
+            row["sentence"] or row["finding_id"] or words.NOTHING,
+            _FINDING_KINDS.get(row["kind"], words.plain(row["kind"])),
+            row["note"] or words.NOTHING,
+        )
         for row in findings[:100]
     ]
     more = "More are in `meta.changes`." if len(findings) > 100 else ""
-    return foldable(table("Findings that changed", ["Finding", "Site", "Instrument"], rows, more))
+    return foldable(table("Findings that changed", ["Finding", "Change", "Before"], rows, more))
 
 
 def problems_section(warehouse: Warehouse) -> Section:

@@ -109,8 +109,8 @@ def pattern(name: str, title: str, rows: list[Row], labels: dict[int, str], sali
     ]
     axis = alt.Axis(orient="top", labelAngle=-35, labelAlign="left", labelLimit=200)
     base = alt.Chart(rows_named()).encode(
-        x=alt.X("component:N", title="Component", sort=list(heads.values()), axis=axis),
-        y=alt.Y("item:N", title="Item", sort=[names[item] for item in order], axis=alt.Axis(labelLimit=340)),
+        x=alt.X("component:N", title=None, sort=list(heads.values()), axis=axis),
+        y=alt.Y("item:N", title=None, sort=[names[item] for item in order], axis=alt.Axis(labelLimit=340)),
     )
     squares = base.mark_rect(
         stroke=alt.expr("datum.salient ? '#10243a' : '#ffffff'"), strokeWidth=alt.expr("datum.salient ? 1.5 : 0")

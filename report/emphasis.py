@@ -22,6 +22,7 @@ _MEASURES = {
     "share_of_common_variance": "Share of common variance",
     "mean_loading": "Mean loading",
     "mean_rating": "Mean rating (0 to 100)",
+    "rank": "Mean rank within a person's answers (0 to 100)",
 }
 _ALIGNMENTS = {"as_rotated": "as found", "target": "after rotation to each other"}
 
@@ -58,7 +59,7 @@ def emphasis_blocks(warehouse: Warehouse, registry: Registry) -> list[Block]:
 
 
 def _theme(row: Row) -> tuple[str | Cell, ...]:
-    digits = 1 if row["measure"] == "mean_rating" else 2
+    digits = 1 if row["measure"] in ("mean_rating", "rank") else 2
     return (
         words.plain(row["subject"]),
         _MEASURES.get(row["measure"], words.plain(row["measure"])),

@@ -53,8 +53,8 @@ def _heat_map(rows: list[Row]) -> Figure:
     # The scale ends at 20 percent, where the check on missing answers begins to warn by default.
     scale = alt.Scale(domain=[0, 20], clamp=True, range=["#f7fbff", "#9ecae1", "#2171b5", "#08306b"], interpolate="rgb")
     base = alt.Chart(rows_named()).encode(
-        x=alt.X("what:N", title="Instrument and rater", axis=alt.Axis(labelAngle=-45, orient="bottom")),
-        y=alt.Y("site:N", title="Site"),
+        x=alt.X("what:N", title=None, axis=alt.Axis(labelAngle=-45, orient="bottom")),
+        y=alt.Y("site:N", title=None),
     )
     squares = base.mark_rect(stroke=INK, strokeOpacity=0.3, strokeWidth=0.5).encode(
         color=alt.Color("missing:Q", title="Missing (percent)", scale=scale, legend=alt.Legend(orient="top"))

@@ -30,6 +30,12 @@ MODELS = {
     "partial_correlation": "Correlation, adjusted for pre-therapy",
     "regression_adjusted": "All at once, adjusted for pre-therapy",
 }
+OTHER_MODELS = {
+    "mixed": "Mixed model (therapist, site)",
+    "mixed_adjusted": "Mixed model, adjusted for pre-therapy",
+    "stepwise": "Stepwise (older practice)",
+    "stepwise_adjusted": "Stepwise, adjusted for pre-therapy (older practice)",
+}
 _SAME, _CROSS = "same rater", "other rater"
 
 
@@ -90,7 +96,14 @@ def _of_outcome(
     if drawn:
         blocks.append(_forest(f"forest-{place}", outcome, rater, drawn, analyses, names))
     blocks += _explained(
-        [row for row in rows if row["term"] in ("r_squared", "adjusted_r_squared", "r_squared_added")], names
+        [
+            row
+            for row in rows
+            if row["term"] in ("r_squared", "adjusted_r_squared", "r_squared_added")
+            and row["model"].startswith("regression")
+            and not row["overlap_left_out"]
+        ],
+        names,
     )
     for caption, part in (
         ("Components", [row for row in estimates if _is_component(row)]),
@@ -226,7 +239,7 @@ def _numbers(caption: str, rows: list[Row], analyses: dict[str, Analysis], names
                 names.predictor(analyses[row["analysis_id"]], row)
                 + (", overlap left out" if row["overlap_left_out"] else ""),
                 _SAME if row["predictor_rater"] == row["outcome_rater"] else _CROSS,
-                MODELS.get(row["model"], words.plain(row["model"])),
+                (MODELS | OTHER_MODELS).get(row["model"], words.plain(row["model"])),
                 Cell(words.number(row["estimate"]), strong=row["p_holm"] is not None and row["p_holm"] < 0.05),
                 words.interval(row["lower"], row["upper"]),
                 words.p_value(row["p"]),

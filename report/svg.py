@@ -55,7 +55,8 @@ STYLE = {
     "background": "transparent",
     "font": "Arial, sans-serif",
     "aria": False,
-    "padding": 4,
+    # Room for labels: a browser's font may be wider than the one the figure is measured with.
+    "padding": {"left": 36, "top": 16, "right": 32, "bottom": 4},
     "view": {"stroke": None},
     "axis": AXIS,
     "legend": LABELS,

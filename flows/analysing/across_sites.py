@@ -8,39 +8,52 @@ import numpy as np
 import pandas as pd
 
 from analysis.component_study import FoundComponents
-from analysis.outcome_study import matched
+from analysis.outcome_study import Predictors
+from analysis.rating_choice import choose
 from analysis.site_study import site_rows, study_sites
 from analysis.study_rows import StudyResult
 from analysis.two_views import paired_scores
 from flows.analysing.registry import CONFIDENCE
 
 
-def study_across_sites(found: Mapping[str, FoundComponents], outcomes: pd.DataFrame, min_rows: int) -> StudyResult:
+def study_across_sites(
+    found: Mapping[str, FoundComponents],
+    predictors: Mapping[str, Predictors],
+    outcomes: pd.DataFrame,
+    min_rows: int,
+    few: tuple[int, int],
+) -> StudyResult:
     """Correlations of every component with every outcome, and of client with therapist components, by site.
 
-    Only effects with at least ``min_rows`` rows over all sites are compared. Raises :class:`AnalysisError` when there
-    is none, or one site.
+    ``predictors`` are the ratings of each rater that predict outcomes, by the study's rule; ``few`` the dyads and
+    therapists below which a site is withheld. Only effects with at least ``min_rows`` rows over all sites are compared.
+    Raises :class:`AnalysisError` when there is none, or one site.
     """
-    frames = [frame for rater in sorted(found) for frame in _with_outcomes(rater, found[rater], outcomes, min_rows)]
+    frames = [frame for rater in sorted(found) for frame in _with_outcomes(predictors[rater], outcomes, min_rows, few)]
     if set(found) == {"client", "therapist"}:
-        frames += _with_each_other(found["client"], found["therapist"], min_rows)
+        frames += _with_each_other(found["client"], found["therapist"], min_rows, few)
     return study_sites(frames)
 
 
-def _with_outcomes(rater: str, found: FoundComponents, outcomes: pd.DataFrame, min_rows: int) -> list[pd.DataFrame]:
+def _with_outcomes(
+    predictors: Predictors, outcomes: pd.DataFrame, min_rows: int, few: tuple[int, int]
+) -> list[pd.DataFrame]:
     frames = []
     after = outcomes[outcomes["phase"] == "post"]
     for (outcome, outcome_rater), measured in after.groupby(["outcome", "rater"], sort=True):
-        benefit = matched(found.rows, measured)["benefit"].to_numpy(dtype=float)
-        for number, scores in enumerate(found.scores.scores.T, start=1):
-            if int((np.isfinite(scores) & np.isfinite(benefit)).sum()) < min_rows:
+        chosen = choose(predictors.values, predictors.rows.keys, measured, predictors.rule, predictors.dyads)
+        for name, column in chosen.values.items():
+            scores = column.to_numpy(dtype=float)
+            if int((np.isfinite(scores) & np.isfinite(chosen.benefit)).sum()) < min_rows:
                 continue
-            effect = f"{rater}.component_{number}.{outcome_rater}.{outcome}"
-            frames.append(site_rows(effect, "outcome_effects", scores, benefit, found.rows.keys, CONFIDENCE))
+            effect = f"{predictors.rater}.{name}.{outcome_rater}.{outcome}"
+            frames.append(site_rows(effect, "outcome_effects", scores, chosen.benefit, chosen.keys, CONFIDENCE, few))
     return frames
 
 
-def _with_each_other(client: FoundComponents, therapist: FoundComponents, min_rows: int) -> list[pd.DataFrame]:
+def _with_each_other(
+    client: FoundComponents, therapist: FoundComponents, min_rows: int, few: tuple[int, int]
+) -> list[pd.DataFrame]:
     pairs, _ = paired_scores(client, therapist)
     if len(pairs) < min_rows:
         return []
@@ -52,6 +65,7 @@ def _with_each_other(client: FoundComponents, therapist: FoundComponents, min_ro
             pairs[f"t{other}"].to_numpy(dtype=float),
             pairs,
             CONFIDENCE,
+            few,
         )
         for own in range(1, client.solution.n_components + 1)
         for other in range(1, therapist.solution.n_components + 1)

@@ -68,6 +68,9 @@ class Registrar:
         known = {"analysis_id": analysis.analysis_id, **{name: taken.counts.get(name) for name in PEOPLE}}
         for table, frame in result.frames.items():
             self._tables.add(table, frame, known)
+        for table, parts in result.streams.items():
+            for part in parts:
+                self._tables.add(table, part, known)
 
     def _register(self, analysis: Analysis, taken: Input, result: StudyResult) -> None:
         row = registry_row(analysis, taken, result, unverified=self._unverified, code_version=self._code_version)

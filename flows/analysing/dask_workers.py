@@ -36,7 +36,7 @@ def _loop(packed: bytes) -> bytes:
 
 def run_on_dask(body: Callable[[MapFunction], T], *, workers: int, scheduler: str) -> T:
     """See :func:`flows.analysing.workers.with_workers`. Dask gives the parts of a worker that died to another one."""
-    runner = (
+    runner: Any = (
         DaskTaskRunner(cluster_kwargs={**_CLUSTER, "n_workers": workers})
         if scheduler == LOCAL
         else DaskTaskRunner(address=scheduler)

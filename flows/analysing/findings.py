@@ -14,11 +14,14 @@ _WHAT = {
     "correspondence": "Match of components with declared scales",
     "reliability": "Reliability of scales",
     "congruence": "Likeness of client and therapist components",
+    "site_congruence": "Likeness of each site's components to the others'",
     "emphasis": "Themes stressed by client and therapist",
     "outcome": "Outcome on components",
     "outcome_scales": "Outcome on scale scores",
     "agreement": "Client with therapist components",
     "agreement_scales": "Client with therapist scale scores",
+    "agreement_variance": "Variance of therapists and dyads, bias and tracking",
+    "outcome_both": "Outcome on both views",
     "sites": "Findings across sites",
 }
 _LEVEL = 0.05
@@ -66,6 +69,15 @@ def _congruence(result: StudyResult) -> str:
     return f"congruence of {len(pairs)} matched pairs {pairs.min():.2f} to {pairs.max():.2f}"
 
 
+def _site_congruence(result: StudyResult) -> str:
+    table = result.frames["congruence"]
+    pairs = table[table["is_matched"].astype(bool) & (table["alignment"] == "target")]["congruence"].abs()
+    if pairs.isna().all():
+        return "no site has enough rows of its own"
+    n_sites, every = table.loc[table["component"] > 0, "site_id"].nunique(), table["site_id"].nunique()
+    return f"{n_sites} of {every} sites compared, congruence {pairs.min():.2f} to {pairs.max():.2f}"
+
+
 def _emphasis(result: StudyResult) -> str:
     table = result.frames["emphasis"]
     if table["p"].isna().all():
@@ -79,6 +91,7 @@ def _emphasis(result: StudyResult) -> str:
 
 def _outcome(result: StudyResult) -> str:
     table = result.frames["outcome_effects"]
+    table = table[~table["overlap_left_out"].astype(bool)]
     tests = table[(table["model"] == "regression") & (table["term"] == "slope")]
     if not len(tests):
         tests = table[(table["model"] == "correlation") & (table["interval_method"] == "cluster_jackknife")]
@@ -97,6 +110,20 @@ def _agreement(result: StudyResult) -> str:
     )
 
 
+def _parts(result: StudyResult) -> str:
+    table = result.frames["agreement"]
+    shares = table[(table["statistic"] == "therapist_share") & table["estimate"].notna()]
+    if not len(shares):
+        return "no therapist variance"
+    return f"therapists' share of the variance {shares['estimate'].min():.0%} to {shares['estimate'].max():.0%}"
+
+
+def _both(result: StudyResult) -> str:
+    table = result.frames["outcome_effects"]
+    tests = table[table["family"].notna() & table["p_holm"].notna()]
+    return f"{int((tests['p_holm'] < _LEVEL).sum())} of {len(tests)} paths and surface parameters are significant"
+
+
 def _sites(result: StudyResult) -> str:
     pooled = result.frames["site_effects"].query("level == 'pooled' and method == 'reml_knapp_hartung'")
     return f"{len(pooled)} effects pooled over sites, median I2 {pooled['i2'].median():.0%}"
@@ -107,10 +134,13 @@ _HEADLINES: dict[str, Callable[[StudyResult], str]] = {
     "correspondence": _correspondence,
     "reliability": _reliability,
     "congruence": _congruence,
+    "site_congruence": _site_congruence,
     "emphasis": _emphasis,
     "outcome": _outcome,
     "outcome_scales": _outcome,
     "agreement": _agreement,
     "agreement_scales": _agreement,
+    "agreement_variance": _parts,
+    "outcome_both": _both,
     "sites": _sites,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -18,22 +18,47 @@ from analysis.study_rows import Rows, StudyResult
 from flows.analysis_settings import AnalysisSettings
 
 CONFIDENCE = 0.95
+_AS_NAMED = tuple(
+    each.name
+    for each in fields(ComponentSettings)
+    if each.name in AnalysisSettings.model_fields and each.name != "n_components"
+)
+"""Settings of a component analysis that bear the same name in study.yml."""
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn")
 
-_COMPONENTS = ("session_rule", "missing", "correlation", "extraction", "rotation", "n_components", "salience", "scores")
+_COMPONENTS = (
+    "session_rule",
+    "missing",
+    "correlation",
+    "empty_cell",
+    "extraction",
+    "rotation",
+    "oblimin_gamma",
+    "promax_power",
+    "geomin_delta",
+    "parallel_percentile",
+    "n_components",
+    "salience",
+    "scores",
+)
+_CHOICE = ("outcome_session", "outcome_dyad", "outcome_after")
 SETTINGS_OF = {
     "components": _COMPONENTS,
     "correspondence": _COMPONENTS[:-1],
     "congruence": _COMPONENTS[:-2],
+    "site_congruence": _COMPONENTS[:-2],
     "emphasis": _COMPONENTS[:-2],
-    "outcome": _COMPONENTS,
+    "outcome": (*_COMPONENTS, *_CHOICE),
     "agreement": _COMPONENTS,
-    "sites": _COMPONENTS,
+    "sites": (*_COMPONENTS, *_CHOICE),
     "reliability": ("session_rule", "missing"),
-    "outcome_scales": ("session_rule",),
+    "outcome_scales": ("session_rule", *_CHOICE),
     "agreement_scales": ("session_rule",),
+    "agreement_variance": (),
+    "outcome_both": ("session_rule", *_CHOICE),
 }
-"""The settings that decide what each kind of analysis estimates. Seed, bootstrap and least rows decide how exactly."""
+"""The settings that decide what each kind of analysis estimates. Seed, samples, starts and least rows decide how
+exactly."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +68,7 @@ class Analysis:
     Parameters
     ----------
     kind
-        A key of :data:`SETTINGS_OF`; what follows an underscore is no part of the published kind.
+        A key of :data:`SETTINGS_OF`; see :func:`published_kind`.
     instruments
         Instruments whose items or scales are used.
     based_on
@@ -76,15 +101,8 @@ class Analysis:
         own = self.settings
         return ComponentSettings(
             n_components="parallel" if self.n_components is None else self.n_components,
-            missing=own.missing,
-            correlation=own.correlation,
-            extraction=own.extraction,
-            rotation=own.rotation,
-            salience=own.salience,
-            scores=own.scores,
-            bootstrap=own.bootstrap,
-            min_rows=own.min_rows,
             level=CONFIDENCE,
+            **{name: getattr(own, name) for name in _AS_NAMED},
         )
 
 
@@ -124,15 +142,27 @@ def _unusual(kind: str, settings: AnalysisSettings, n_components: int | str | No
             if chosen not in (None, "parallel"):
                 found.append(f"{chosen}_components" if isinstance(chosen, int) else str(chosen))
         elif getattr(settings, name) != getattr(usual, name):
-            value = getattr(settings, name)
-            found.append(f"salience_{100 * value:.0f}" if name == "salience" else str(value))
+            found.append(_in_id(name, getattr(settings, name)))
     return found
 
 
+def _in_id(name: str, value: object) -> str:
+    """A setting as part of an id; numbers with their name, since they say nothing without it."""
+    if name == "salience":
+        return f"salience_{100 * float(str(value)):.0f}"
+    if isinstance(value, float):
+        return f"{name}_{value:g}".replace("-", "minus_").replace(".", "_")
+    return str(value)
+
+
 def fingerprint(analysis: Analysis, *parts: pd.DataFrame | Rows) -> str:
-    """SHA-256 of the settings and of the rows as analysed: names, answers bit for bit, and who they are of."""
+    """SHA-256 of the settings and of the rows as analysed: names, answers bit for bit, and who they are of; of rows
+    that were not held, the digest of their sums."""
     digest = hashlib.sha256(settings_json(analysis).encode())
     for part in parts:
+        if isinstance(part, Rows) and part.whole is not None:
+            digest.update(part.whole.digest.encode())
+            continue
         if isinstance(part, Rows):
             values = part.answers.to_numpy(dtype="<f8")
             digest.update(json.dumps(list(part.answers.columns)).encode())
@@ -149,10 +179,21 @@ def settings_json(analysis: Analysis) -> str:
     named: dict[str, Any] = {name: getattr(own, name) for name in SETTINGS_OF[analysis.kind] if name != "n_components"}
     if "n_components" in SETTINGS_OF[analysis.kind]:
         named["n_components"] = analysis.n_components or own.n_components.n or own.n_components.rule or "parallel"
+    if analysis.kind == "components":
+        named |= {"parallel_samples": own.parallel_samples, "rotation_starts": own.rotation_starts}
+    if analysis.kind in ("outcome", "agreement"):
+        named["component_uncertainty"] = own.component_uncertainty
+    if analysis.kind == "sites":
+        named |= {"few_dyads": own.few_dyads, "few_therapists": own.few_therapists}
     named |= {"bootstrap": own.bootstrap, "min_rows": own.min_rows, "study_seed": own.seed, "confidence": CONFIDENCE}
     if analysis.based_on:
         named["based_on"] = list(analysis.based_on)
     return json.dumps(named, sort_keys=True)
+
+
+def published_kind(kind: str) -> str:
+    """The kind as results.analyses has it: agreement and outcome of scales are agreement and outcome."""
+    return kind if kind == "site_congruence" else kind.split("_")[0]
 
 
 def registry_row(
@@ -165,10 +206,13 @@ def registry_row(
     rule = analysis.n_components if "n_components" in used else None
     row: dict[str, Any] = {
         "analysis_id": analysis.analysis_id,
-        "kind": analysis.kind.split("_")[0],
+        "kind": published_kind(analysis.kind),
         "item_set": analysis.item_set,
         "rater": analysis.rater,
-        "session_rule": own.session_rule,
+        "session_rule": own.session_rule if "session_rule" in used else None,
+        "outcome_session": own.outcome_session if "outcome_session" in used else None,
+        "outcome_dyad": own.outcome_dyad if "outcome_dyad" in used else None,
+        "outcome_after": own.outcome_after if "outcome_after" in used else None,
         "missing_rule": own.missing if "missing" in used else None,
         "correlation": own.correlation if "correlation" in used else None,
         "extraction": own.extraction if "extraction" in used else None,

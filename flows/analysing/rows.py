@@ -20,7 +20,7 @@ _CELL = {
     "mean": "avg(answer.keyed_value order by answer.form_id) filter (where answer.item_id = {item})",
 }
 
-_FORMS = """
+FORMS = """
 with declared as (select count(*) > 0 as has_sessions from alliance.core.sessions),
 rated as (
     select
@@ -59,7 +59,7 @@ taken as (
 """
 
 _ROWS = (
-    _FORMS
+    FORMS
     + """
 select
     taken.unit_id,
@@ -67,16 +67,37 @@ select
     min(taken.dyad_id) as dyad_id,
     min(taken.therapist_id) as therapist_id,
     min(taken.site_id) as site_id,
-    case when $is_mean then null else min(taken.session_id) end as session_id,
+    {session} as session_id,
     max(taken.form_date) as form_date,
     {cells}
 from taken join alliance.core.item_responses as answer using (form_id)
 where answer.keyed_value is not null
-group by taken.unit_id
+group by {group}
 having count(*) filter (where answer.item_id in (select unnest($items))) > 0
-order by taken.unit_id
+order by {order}
 """
 )
+
+_ONE_ROW = {
+    "session": "case when $is_mean then null else min(taken.session_id) end",
+    "group": "taken.unit_id",
+    "order": "taken.unit_id",
+}
+_ROW_PER_SESSION = {
+    "session": "taken.session_id",
+    "group": "taken.unit_id, taken.session_id",
+    "order": "taken.unit_id, min(taken.session_order), max(taken.form_date) nulls first, taken.session_id",
+}
+
+_DYADS = """
+select
+    dyad_id, client_id, min(form_date) as first_on, max(form_date) as last_on,
+    count(distinct coalesce(session_id, occasion)) as n_sessions
+from alliance.core.forms
+where phase = 'therapy' and dyad_id is not null
+group by dyad_id, client_id
+order by dyad_id
+"""
 
 _OUTCOMES = """
 select
@@ -106,7 +127,7 @@ scored as (
         forms.site_id, forms.form_date, forms.form_id, coalesce(forms.session_id, forms.occasion) as session_id,
         coalesce(sessions.session_order, 0) as session_order,
         abs(try_cast(forms.occasion as double) - sessions.target_number) as distance,
-        scores.instrument_id || '.' || scores.scale_id as scale, scores.score
+        scores.instrument_id || '.' || scores.scale_id as scale, scores.score, scores.min_share_answered
     from alliance.core.scale_scores as scores
     join alliance.core.forms as forms using (form_id)
     cross join declared
@@ -116,8 +137,35 @@ scored as (
         and (forms.session_id is not null or not declared.has_sessions)
         and ($session is null or forms.session_id = $session)
 ),
+kept_items as (
+    select members.instrument_id || '.' || members.scale_id as scale, members.item_id
+    from alliance.core.scale_items as members
+    join alliance.core.items as items using (item_id)
+    where not items.overlaps_outcome
+),
+sizes as (select scale, count(*) as n_kept from kept_items group by scale),
+remaining as (
+    select
+        scored.form_id, scored.scale,
+        case
+            when count(answer.keyed_value) >= any_value(scored.min_share_answered) * any_value(sizes.n_kept) - 1e-9
+                then avg(answer.keyed_value order by answer.item_id)
+        end as score
+    from scored
+    join kept_items using (scale)
+    join sizes using (scale)
+    join alliance.core.item_responses as answer
+        on answer.form_id = scored.form_id and answer.item_id = kept_items.item_id
+    where scored.scale in (select unnest($without_overlap))
+    group by scored.form_id, scored.scale
+),
 one_per_session as (
-    select * from scored
+    select
+        scored.* replace (
+            case when scored.scale in (select unnest($without_overlap)) then remaining.score else scored.score end
+            as score
+        )
+    from scored left join remaining using (form_id, scale)
     qualify row_number() over (
         partition by unit_id, scale, session_id order by distance nulls last, form_date desc nulls last, form_id
     ) = 1
@@ -130,10 +178,17 @@ taken as (
 )
 select
     unit_id, min(client_id) as client_id, min(dyad_id) as dyad_id, min(therapist_id) as therapist_id,
-    min(site_id) as site_id, null::varchar as session_id, max(form_date) as form_date,
+    min(site_id) as site_id, {session} as session_id, max(form_date) as form_date,
     {cells}
-from taken group by unit_id order by unit_id
+from taken group by {group} order by {order}
 """
+
+_ONE_SCORE = {"session": "null::varchar", "group": "unit_id", "order": "unit_id"}
+_SCORE_PER_SESSION = {
+    "session": "session_id",
+    "group": "unit_id, session_id",
+    "order": "unit_id, min(session_order), max(form_date) nulls first, session_id",
+}
 
 _PAIRS = """
 with paired as (
@@ -159,11 +214,19 @@ from taken group by dyad_id order by dyad_id
 """
 
 
-def _session(session_rule: str) -> dict[str, object]:
+def session_parameters(session_rule: str) -> dict[str, object]:
+    """What the queries here take as $is_mean and $session."""
     is_mean = session_rule == "mean"
     # A session may itself be called "last"; it then is the last one in the study's order or the rule speaks of it.
     named = None if session_rule in ("mean", "last") else session_rule
     return {"is_mean": is_mean, "session": named}
+
+
+def cells_of(items: tuple[str, ...], session_rule: str) -> str:
+    """One column per item: its answer, or the mean of a dyad's answers to it."""
+    template = _CELL["mean" if session_rule == "mean" else "one"]
+    # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
+    return ",\n    ".join(f'{template.format(item=_quoted(item))} as "{item}"' for item in items)
 
 
 def read_rows(
@@ -173,13 +236,18 @@ def read_rows(
     items: tuple[str, ...],
     instruments: tuple[str, ...],
     session_rule: str,
+    each_session: bool = False,
 ) -> Rows:
-    """Keyed answers of ``rater`` to ``items``, one row per dyad, ordered by the dyad's id."""
-    template = _CELL["mean" if session_rule == "mean" else "one"]
-    # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
-    cells = ",\n    ".join(f'{template.format(item=_quoted(item))} as "{item}"' for item in items)
-    settings = {"rater": rater, "instruments": list(instruments), "items": list(items), **_session(session_rule)}
-    found = text_frame(con.execute(_ROWS.format(cells=cells), settings))
+    """Keyed answers of ``rater`` to ``items``, one row per dyad, ordered by the dyad's id.
+
+    With ``each_session`` one row per dyad and session instead, in the order of the sessions; the rule then plays no
+    part.
+    """
+    cells = cells_of(items, "last" if each_session else session_rule)
+    query = _ROWS.format(cells=cells, **(_ROW_PER_SESSION if each_session else _ONE_ROW))
+    settings = {"rater": rater, "instruments": list(instruments), "items": list(items)}
+    rule = session_parameters("mean" if each_session else session_rule)
+    found = text_frame(con.execute(query, settings | rule))
     return Rows(found[list(items)].astype(float), found[list(KEYS)])
 
 
@@ -191,18 +259,37 @@ def read_outcomes(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return text_frame(con.execute(_OUTCOMES))
 
 
+def read_dyads(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """All dyads with the days of their first and last form of the alliance and their number of sessions."""
+    return text_frame(con.execute(_DYADS))
+
+
 def read_scales(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     """The alliance scales that have scores, as ``wai_s.total``, in alphabetical order."""
     return tuple(row[0] for row in con.execute(_SCALES).fetchall())
 
 
-def read_scores(con: duckdb.DuckDBPyConnection, *, rater: str, scales: tuple[str, ...], session_rule: str) -> Rows:
-    """Scale scores of ``rater`` as answers of :class:`Rows`; each scale of a dyad is of the last session it has."""
+def read_scores(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    rater: str,
+    scales: tuple[str, ...],
+    session_rule: str,
+    each_session: bool = False,
+    without_overlap: tuple[str, ...] = (),
+) -> Rows:
+    """Scale scores of ``rater`` as answers of :class:`Rows`; each scale of a dyad is of the last session it has.
+
+    With ``each_session`` one row per dyad and session. Scales in ``without_overlap`` are the mean of those of their
+    items that do not overlap with outcome, by the same rule for missing answers.
+    """
     cells = [_average("score", scale, "form_id", scale) for scale in scales]
     if not cells:
         return Rows(pd.DataFrame(), pd.DataFrame(columns=list(KEYS)))
-    query = _SCORES.format(cells=",\n    ".join(cells))
-    found = text_frame(con.execute(query, {"rater": rater, "scales": list(scales), **_session(session_rule)}))
+    query = _SCORES.format(cells=",\n    ".join(cells), **(_SCORE_PER_SESSION if each_session else _ONE_SCORE))
+    rule = session_parameters("mean" if each_session else session_rule)
+    given = {"rater": rater, "scales": list(scales), "without_overlap": list(without_overlap), **rule}
+    found = text_frame(con.execute(query, given))
     return Rows(found[list(scales)].astype(float), found[list(KEYS)])
 
 
@@ -220,7 +307,7 @@ def read_pairs(
         for scale in scales
         for rater in ("client", "therapist")
     ]
-    found = text_frame(con.execute(_PAIRS.format(cells=",\n    ".join(cells)), _session(session_rule)))
+    found = text_frame(con.execute(_PAIRS.format(cells=",\n    ".join(cells)), session_parameters(session_rule)))
     client, therapist = (
         found[[f"{rater}:{scale}" for scale in scales]].set_axis(list(scales), axis=1).astype(float)
         for rater in ("client", "therapist")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import duckdb
+import numpy as np
 import pandas as pd
 
-from analysis.component_study import ComponentSettings, FoundComponents, study_components
+from analysis.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
+from analysis.component_stream import Streamed, study_component_stream
+from analysis.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
 from analysis.component_tables import reliability_table
 from analysis.correspondence_study import study_correspondence
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
 from analysis.resampling import MapFunction
-from analysis.scale_reliability import scale_reliability
+from analysis.scale_reliability import reliability_of_sums, scale_reliability
+from analysis.site_congruence import study_site_congruence
 from analysis.status import AnalysisError, Status
 from analysis.study_rows import Rows, StudyResult, count_people, require_rows
 from analysis.two_views import (
@@ -22,11 +27,15 @@ from analysis.two_views import (
     study_emphasis,
     study_scale_agreement,
 )
+from flows.analysing import row_stream
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
+from flows.analysing.pair_rows import averaged, read_paired_views, total_scales
+from flows.analysing.ratings import CHOSEN_BY_OUTCOME, component_predictors, rating_rule, scale_predictors
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
-from flows.analysing.rows import read_outcomes, read_pairs, read_rows, read_scales, read_scores
+from flows.analysing.row_stream import MOST_ROWS_SCORED, SiteRows, rows_at_most
+from flows.analysing.rows import read_dyads, read_outcomes, read_pairs, read_rows, read_scales
 from flows.analysis_settings import AnalysisSettings
 
 MOST_ROWS_BOOTSTRAPPED = 20_000
@@ -57,8 +66,20 @@ class StudyAnalyses:
         self._registrar = registrar
         # Of the set at hand only, so that memory does not grow with the number of sets.
         self._read: dict[str, Rows] = {}
+        self._streams: dict[str, SiteRows] = {}
         self._found: dict[str, FoundComponents] = {}
         self._outcomes: pd.DataFrame = read_outcomes(con)
+        self._dyads: pd.DataFrame = read_dyads(con)
+
+    def run_components(self, wanted: Collection[str]) -> None:
+        """Question 1 alone, of the sets that are ``wanted``; raises ``KeyError`` with the first that is not planned."""
+        planned = planned_sets(self._catalogue, self._settings)
+        names = dict.fromkeys(each.name for each in planned)
+        for name in wanted:
+            if name not in names:
+                raise KeyError(name)
+        for name in (name for name in names if name in wanted):
+            self._question_one(name, [each for each in planned if each.name == name], with_reliability=True)
 
     def run(self) -> None:
         """Set by set its components and what is asked of them, then what the scales say."""
@@ -67,15 +88,8 @@ class StudyAnalyses:
         # Outcome, agreement and sites are asked of all items of a rater together, as in the reference study.
         headline = [name for name in names if name not in self._catalogue.all_rated] or names
         for name in names:
-            self._read.clear()
-            self._found.clear()
-            for each in (each for each in planned if each.name == name):
-                self._components(each)
-                self._correspondence(each)
-                if name != JOINT or names == [JOINT]:
-                    self._reliability(each)
-            self._congruence(name)
-            self._emphasis(name)
+            own = [each for each in planned if each.name == name]
+            self._question_one(name, own, with_reliability=name != JOINT or names == [JOINT])
             if name in headline:
                 for rater in self._settings.raters:
                     self._outcome(name, rater)
@@ -85,6 +99,23 @@ class StudyAnalyses:
         for rater in self._settings.raters:
             self._scale_outcome(rater, scales)
         self._scale_agreement(scales)
+        totals = total_scales(self._catalogue, scales)
+        self._variance_parts(totals)
+        self._outcome_on_both(totals)
+
+    def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
+        """The components of one set of items, rater by rater, and what is asked of them."""
+        self._read.clear()
+        self._streams.clear()
+        self._found.clear()
+        for each in planned:
+            self._components(each)
+            self._correspondence(each)
+            if with_reliability:
+                self._reliability(each)
+            self._site_congruence(each)
+        self._congruence(name)
+        self._emphasis(name)
 
     def _components(self, each: PlannedSet) -> None:
         analysis = self._plan("components", each.name, each.rater, each.items)
@@ -94,13 +125,23 @@ class StudyAnalyses:
             return rows, _input_of(analysis, rows)
 
         def study(rows: Rows) -> StudyResult:
-            settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
-            result, found = study_components(rows, settings, self._facts, analysis.seed, run=self._run)
+            settings, dropped = _affordable(analysis.component_settings(), rows.people["n_rows"])
+            result, found = self._studied(each.rater, rows, settings, analysis.seed)
             if found is not None:
                 self._found[each.rater] = found
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, take, study)
+
+    def _studied(
+        self, rater: str, rows: Rows, settings: ComponentSettings, seed: int
+    ) -> tuple[StudyResult, FoundComponents | None]:
+        if rows.whole is None:
+            return study_components(rows, settings, self._facts, seed, run=self._run)
+        stream = self._streams[rater]
+        scored = rows.people["n_rows"] <= MOST_ROWS_SCORED
+        streamed = Streamed(stream, stream.first_pass(settings), rows, scored)
+        return study_component_stream(streamed, settings, self._facts, seed)
 
     def _correspondence(self, each: PlannedSet) -> None:
         analysis = self._plan("correspondence", each.name, each.rater, each.items, based_on=(each.rater,))
@@ -122,23 +163,43 @@ class StudyAnalyses:
             return rows, _input_of(analysis, rows)
 
         def study(rows: Rows) -> StudyResult:
-            require_rows(len(rows.answers), self._settings.min_rows)
+            n_rows = rows.people["n_rows"]
+            require_rows(n_rows, self._settings.min_rows)
             if not sets:
                 raise AnalysisError("No declared scale has all of its items in this set.", Status.NOT_APPLICABLE)
-            settings, dropped = _affordable(analysis.component_settings(), len(rows.answers))
-            found = scale_reliability(
-                rows.answers,
-                sets,
-                clusters=rows.clusters,
-                missing="complete" if self._settings.missing == "complete" else "pairwise",
-                level=CONFIDENCE,
-                replicates=settings.bootstrap,
-                seed=analysis.seed,
-                run=self._run,
-            )
+            settings, dropped = _affordable(analysis.component_settings(), n_rows)
+            if rows.whole is not None:
+                sums = self._streams[each.rater].first_pass(settings)
+                found = reliability_of_sums(sums.correlated.products, sets, level=CONFIDENCE)
+            else:
+                found = scale_reliability(
+                    rows.answers,
+                    sets,
+                    clusters=rows.clusters,
+                    missing="complete" if self._settings.missing == "complete" else "pairwise",
+                    level=CONFIDENCE,
+                    replicates=settings.bootstrap,
+                    seed=analysis.seed,
+                    run=self._run,
+                )
             frame = reliability_table(found, "scale", rows)
             facts = {"n_items": len(each.items), "n_bootstrap": settings.bootstrap}
             return StudyResult({"reliability": frame}, "ok", None, (*found.warnings, *dropped), facts)
+
+        self._registrar.carry_out(analysis, take, study)
+
+    def _site_congruence(self, each: PlannedSet) -> None:
+        analysis = self._plan("site_congruence", each.name, each.rater, each.items, based_on=(each.rater,))
+
+        def take() -> tuple[FoundComponents, Input]:
+            found = self._components_of(each.rater)
+            return found, _input_of(analysis, found.rows)
+
+        def study(found: FoundComponents) -> StudyResult:
+            settings, dropped = _affordable(analysis.component_settings(), found.rows.people["n_rows"])
+            result = study_site_congruence(found, settings, analysis.seed)
+            frame = result.frames["congruence"].assign(other_analysis_id=analysis.based_on[0])
+            return replace(result, frames={"congruence": frame}, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, take, study)
 
@@ -167,7 +228,8 @@ class StudyAnalyses:
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
             settings, dropped = _pair_settings(analysis, len(both[0].rows.answers))
-            result = study_component_agreement(*both, settings)
+            missing = resampling_rule(analysis.component_settings()) if self._settings.component_uncertainty else None
+            result = study_component_agreement(*both, settings, missing)
             return replace(result, warnings=(*result.warnings, *dropped))
 
         self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
@@ -189,22 +251,59 @@ class StudyAnalyses:
 
         self._registrar.carry_out(analysis, take, study)
 
+    def _variance_parts(self, scales: tuple[str, ...]) -> None:
+        analysis = self._plan("agreement_variance", None, "both", ())
+        self._registrar.carry_out(
+            analysis,
+            lambda: self._paired_views(analysis, scales),
+            lambda views: study_variance_parts(views, _pair_settings(analysis, len(views.keys))[0]),
+        )
+
+    def _outcome_on_both(self, scales: tuple[str, ...]) -> None:
+        analysis = self._plan("outcome_both", None, "both", ())
+
+        def study(views: PairedViews) -> StudyResult:
+            settings, dropped = _pair_settings(analysis, len(views.keys))
+            rule = rating_rule(self._settings)
+            views = averaged(views) if views.averaged and rule.session == "given" else views
+            result = study_outcome_on_both(views, self._outcomes, rule, self._dyads, settings)
+            return replace(result, warnings=(*result.warnings, *dropped))
+
+        self._registrar.carry_out(analysis, lambda: self._paired_views(analysis, scales), study)
+
+    def _paired_views(self, analysis: Analysis, scales: tuple[str, ...]) -> tuple[PairedViews, Input]:
+        self._require_both()
+        chosen = self._settings.outcome_session
+        if analysis.kind != "outcome_both" or chosen in ("same", *CHOSEN_BY_OUTCOME):
+            chosen = self._settings.session_rule
+        views = read_paired_views(self._con, scales=scales, session_rule=chosen)
+        used = fingerprint(analysis, views.keys, views.client, views.therapist, self._outcomes)
+        whole = int((views.client.notna() & views.therapist.notna()).all(axis=1).sum()) if len(views.keys) else 0
+        return views, Input(used, count_people(views.keys), whole)
+
     def _outcome(self, name: str, rater: str) -> None:
         analysis = self._plan("outcome", name, rater, (), based_on=(rater,))
 
         def take() -> tuple[Predictors, Input]:
             found = self._components_of(rater)
-            predictors = Predictors(score_columns(found), found.rows, rater, jointly=True)
+            predictors = component_predictors(
+                self._con, self._catalogue, self._settings, found, rater, self._dyads, self._carried(analysis, found)
+            )
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
+
+    def _carried(self, analysis: Analysis, found: FoundComponents) -> tuple[int, int]:
+        """Replicates and seed of the components' bootstrap that is carried through; none unless the study asks."""
+        settings, _ = _affordable(analysis.component_settings(), len(found.rows.answers))
+        asked = self._settings.component_uncertainty and resampling_rule(settings) is not None
+        return (settings.bootstrap if asked else 0), analysis.seed
 
     def _scale_outcome(self, rater: str, scales: tuple[str, ...]) -> None:
         analysis = self._plan("outcome_scales", None, rater, ())
 
         def take() -> tuple[Predictors, Input]:
-            rows = read_scores(self._con, rater=rater, scales=scales, session_rule=self._settings.session_rule)
-            predictors = Predictors(rows.answers, rows, rater, jointly=False)
+            predictors = scale_predictors(self._con, self._catalogue, self._settings, scales, rater, self._dyads)
             return predictors, self._outcome_input(analysis, predictors)
 
         self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
@@ -224,16 +323,23 @@ class StudyAnalyses:
     def _sites(self, name: str) -> None:
         analysis = self._plan("sites", name, "both", (), based_on=self._settings.raters)
 
-        def take() -> tuple[dict[str, FoundComponents], Input]:
-            by_rater = dict(self._found)
-            if not by_rater:
+        def take() -> tuple[dict[str, Predictors], Input]:
+            if not self._found:
                 raise AnalysisError("No rater has components.", Status.NO_DATA)
-            keys = pd.concat([found.rows.keys for found in by_rater.values()]).drop_duplicates("unit_id")
-            scores = [score_columns(found) for found in by_rater.values()]
+            by_rater = {
+                rater: component_predictors(self._con, self._catalogue, self._settings, found, rater, self._dyads)
+                for rater, found in self._found.items()
+            }
+            keys = pd.concat([found.rows.keys for found in self._found.values()]).drop_duplicates("unit_id")
+            scores = [predictors.values for predictors in by_rater.values()]
             return by_rater, Input(fingerprint(analysis, keys, *scores, self._outcomes), count_people(keys))
 
         self._registrar.carry_out(
-            analysis, take, lambda found: study_across_sites(found, self._outcomes, self._settings.min_rows)
+            analysis,
+            take,
+            lambda predictors: study_across_sites(
+                self._found, predictors, self._outcomes, self._settings.min_rows, self._settings.few
+            ),
         )
 
     def _plan(
@@ -261,13 +367,28 @@ class StudyAnalyses:
     def _rows(self, each: PlannedSet) -> Rows:
         if not each.items:
             raise AnalysisError("The build has no item of this set that was answered.", Status.NO_DATA)
-        if each.rater not in self._read:
-            self._read[each.rater] = read_rows(
+        if each.rater in self._read:
+            return self._read[each.rater]
+        instruments = self._catalogue.instruments_of(each.items)
+        rule = self._settings.session_rule
+        if rows_at_most(self._con, rater=each.rater, instruments=instruments) > row_stream.MOST_ROWS_HELD:
+            ranges = self._catalogue.items.loc[list(each.items), ["min_value", "max_value"]]
+            stream = SiteRows(
                 self._con,
                 rater=each.rater,
                 items=each.items,
-                instruments=self._catalogue.instruments_of(each.items),
-                session_rule=self._settings.session_rule,
+                instruments=instruments,
+                session_rule=rule,
+                origin=np.round(ranges.to_numpy(dtype=float).mean(axis=1)),
+            )
+            self._streams[each.rater] = stream
+            most = row_stream.MOST_ROWS_HELD
+            self._read[each.rater] = stream.sample(
+                self._plan("components", each.name, each.rater, ()).component_settings(), most
+            )
+        else:
+            self._read[each.rater] = read_rows(
+                self._con, rater=each.rater, items=each.items, instruments=instruments, session_rule=rule
             )
         return self._read[each.rater]
 
@@ -288,14 +409,9 @@ class StudyAnalyses:
         return both, Input(used, count_people(keys))
 
 
-def score_columns(found: FoundComponents) -> pd.DataFrame:
-    """Component scores as columns component_1, component_2, ..."""
-    scores = found.scores.scores
-    return pd.DataFrame(scores, columns=[f"component_{number + 1}" for number in range(scores.shape[1])])
-
-
 def _input_of(analysis: Analysis, rows: Rows) -> Input:
-    return Input(fingerprint(analysis, rows), rows.counts(), rows.n_complete)
+    n_complete = rows.n_complete if rows.whole is None else rows.whole.n_complete
+    return Input(fingerprint(analysis, rows), rows.people, n_complete)
 
 
 def _affordable(settings: ComponentSettings, n_rows: int) -> tuple[ComponentSettings, tuple[str, ...]]:

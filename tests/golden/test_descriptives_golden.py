@@ -4,7 +4,7 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.component_tables import suitability_table
+from analysis.component_tables import describe, suitability_table
 from analysis.correlation import correlate
 from analysis.suitability import suitability
 
@@ -15,7 +15,8 @@ def test_items_are_described_as_in_psych_with_the_skewness_and_kurtosis_of_spss(
     reference = golden.load("16_descriptives_cor")
     answers = golden.data("bfi")[ITEMS]
     found = correlate(answers)
-    table = suitability_table(answers, found, suitability(found.matrix, found.n, found.items)).set_index("item_id")
+    suited = suitability(found.matrix, found.n, found.items)
+    table = suitability_table(describe(answers), found, suited).set_index("item_id")
     ours = table.loc[ITEMS]
     described = reference["describe_type3"]
     for column, theirs in (("n_answered", "n"), ("mean", "mean"), ("sd", "sd")):

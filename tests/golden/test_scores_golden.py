@@ -7,7 +7,7 @@ import pytest
 from analysis.scores import component_scores, score_weights
 from analysis.solution import Solution
 
-PSYCH = {"regression": "Thurstone", "bartlett": "Bartlett", "ten_berge": "tenBerge"}
+PSYCH = {"regression": "Thurstone", "bartlett": "Bartlett", "ten_berge": "tenBerge", "anderson_rubin": "Anderson"}
 
 
 def _solution(rotation: str) -> Solution:
@@ -21,7 +21,7 @@ def _solution(rotation: str) -> Solution:
 
 
 @pytest.mark.parametrize("rotation", ["oblimin", "varimax"])
-@pytest.mark.parametrize("method", ["regression", "bartlett", "ten_berge"])
+@pytest.mark.parametrize("method", PSYCH)
 def test_weights_and_scores_equal_psych(rotation: str, method: str) -> None:
     reference = golden.load("02_factor_scores")[rotation][PSYCH[method]]
     solution = _solution(rotation)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from flows import analyses
-from flows.analysing import study_analyses
+from flows.analysing import row_stream, study_analyses
 from flows.database import attach, connect
 from flows.publish import Resources
 from tests.integration.small_build import SmallStudy, loaded_study, make_build, results
@@ -23,7 +23,8 @@ def run(file: Path, **settings: object) -> tuple[dict[str, pd.DataFrame], tuple[
     said: list[str] = []
     study = loaded_study(file.parent, **settings)
     findings = analyses.run(file, study=study, code_version="test", resources=RESOURCES, progress=said.append)
-    assert said == list(findings)
+    assert said == [*findings, said[-1]]
+    assert said[-1].endswith(" findings")
     return results(file), findings
 
 
@@ -42,15 +43,17 @@ def found(build: Path) -> dict[str, pd.DataFrame]:
 def test_every_analysis_asked_for_is_in_the_registry(found: dict[str, pd.DataFrame]) -> None:
     registry = found["analyses"].set_index("analysis_id")
     sets = ("wai_s", "haq_i", "joint")
-    wanted = {f"{kind}_{name}_{rater}" for kind in ("components", "correspondence") for name in sets
+    wanted = {f"{kind}_{name}_{rater}" for kind in ("components", "correspondence", "site_congruence")
+              for name in sets
               for rater in ("client", "therapist")}  # fmt: skip
     wanted |= {f"{kind}_{name}" for kind in ("congruence", "emphasis") for name in sets}
     wanted |= {f"reliability_{name}_{rater}" for name in sets[:2] for rater in ("client", "therapist")}
     wanted |= {f"outcome_{what}_{rater}" for what in ("joint", "scales") for rater in ("client", "therapist")}
-    wanted |= {"agreement_joint", "agreement_scales", "sites_joint"}
+    wanted |= {"agreement_joint", "agreement_scales", "agreement_variance", "outcome_both", "sites_joint"}
     assert {name.removesuffix("_2_components") for name in registry.index} == wanted
     assert set(registry["kind"]) == {
-        "components", "correspondence", "congruence", "emphasis", "reliability", "outcome", "agreement", "sites"
+        "components", "correspondence", "congruence", "site_congruence", "emphasis", "reliability", "outcome",
+        "agreement", "sites",
     }  # fmt: skip
     assert "failed" not in set(registry["status"])
 
@@ -86,6 +89,7 @@ def test_outcome_follows_the_component_it_was_made_from(found: dict[str, pd.Data
     made_from = int(loadings.query("item_id == 'wai_s_01'")["component"].item())
     effects = found["outcome_effects"]
     own = effects[effects["analysis_id"].str.startswith("outcome_joint_client")]
+    own = own.query("not overlap_left_out")
     slopes = own.query("model == 'regression' and term == 'slope'")
     made = slopes["predictor"] == f"component_{made_from}"
     assert slopes.loc[made, "p_holm"].item() < 0.001
@@ -111,7 +115,7 @@ def test_raters_agree_as_they_were_made_to(found: dict[str, pd.DataFrame]) -> No
     assert len(components) == 4
     assert (components["estimate"].nlargest(2) > 0.35).all()
     assert (components["estimate"].nsmallest(2).abs() < 0.3).all()
-    totals = agreement.query("scope == 'scale' and subject == 'wai_s.total'")
+    totals = agreement.query("analysis_id == 'agreement_scales' and subject == 'wai_s.total'")
     assert set(totals["statistic"]) == {
         "pearson", "mean_difference", "d_pooled", "d_differences", "icc_a1", "icc_c1", "ccc", "limit_low", "limit_high"
     }  # fmt: skip
@@ -124,6 +128,19 @@ def test_congruence_matches_the_raters_components(found: dict[str, pd.DataFrame]
     assert set(joint["other_analysis_id"]) == {"components_joint_therapist_2_components"}
 
 
+def test_each_site_is_compared_with_the_others(found: dict[str, pd.DataFrame]) -> None:
+    sites = found["congruence"].query("comparison == 'sites' and analysis_id == 'site_congruence_joint_client'")
+    assert set(sites["site_id"]) == {"north", "south"}
+    turned = sites.query("alignment == 'target'")
+    assert len(turned) == 4
+    assert (turned["congruence"] > 0.95).all()
+    assert (turned["lower"] < turned["congruence"]).all()
+    assert set(sites["other_analysis_id"]) == {"components_joint_client_2_components"}
+    assert sites.groupby("site_id")["n_rows"].first().sum() == 120
+    raters = found["congruence"].query("comparison == 'raters'")
+    assert set(raters["site_id"]) == {""}
+
+
 def test_sites_are_pooled_for_every_effect(found: dict[str, pd.DataFrame]) -> None:
     sites = found["site_effects"]
     assert set(sites["level"]) == {"site", "pooled"}
@@ -134,7 +151,7 @@ def test_sites_are_pooled_for_every_effect(found: dict[str, pd.DataFrame]) -> No
 def test_every_row_belongs_to_an_analysis_of_the_registry(found: dict[str, pd.DataFrame]) -> None:
     known = set(found["analyses"]["analysis_id"])
     for table, frame in found.items():
-        assert set(frame["analysis_id"]) <= known, table
+        assert set(frame["analysis_id"].dropna()) <= known, table
     for based_on in found["analyses"]["settings"].map(lambda text: json.loads(text).get("based_on", [])):
         assert set(based_on) <= known
     assert set(found["congruence"]["other_analysis_id"]) <= known
@@ -142,7 +159,7 @@ def test_every_row_belongs_to_an_analysis_of_the_registry(found: dict[str, pd.Da
 
 def test_no_row_gives_a_reason_without_a_status(found: dict[str, pd.DataFrame]) -> None:
     for table, frame in found.items():
-        if "reason" in frame:
+        if "reason" in frame and table != "findings":
             assert frame.loc[frame["status"] == "ok", "reason"].isna().all(), table
             assert frame.loc[frame["status"] != "ok", "reason"].notna().all(), table
 
@@ -150,8 +167,10 @@ def test_no_row_gives_a_reason_without_a_status(found: dict[str, pd.DataFrame]) 
 def test_the_same_input_gives_the_same_rows_whatever_else_runs(build: Path, found: dict[str, pd.DataFrame]) -> None:
     again, _ = run(build, item_sets=["joint"], **RULE_OF_TWO)
     both = set(found["analyses"]["analysis_id"]) & set(again["analyses"]["analysis_id"])
-    assert len(both) == 13
+    assert len(both) == 15
     for table, frame in again.items():
+        if table in ("findings", "finding_rows"):
+            continue  # numbered over all analyses
         same, before = (one[one["analysis_id"].isin(both)].reset_index(drop=True) for one in (frame, found[table]))
         assert len(same), table
         pd.testing.assert_frame_equal(before, same, check_exact=True)
@@ -169,7 +188,8 @@ def test_a_session_can_be_named_or_averaged(tmp_path: Path) -> None:
     make_build(file := tmp_path / "alliance.duckdb", SmallStudy(n_dyads=60))
     early, _ = run(file, session_rule="s05", bootstrap=0, item_sets=["joint"], raters=["client"])
     assert set(early["component_scores"]["session_id"]) == {"s05"}
-    assert all(name.endswith("_s05") for name in early["analyses"]["analysis_id"])
+    names = set(early["analyses"]["analysis_id"]) - {"agreement_variance"}  # it takes all sessions
+    assert all(name.endswith("_s05") for name in names)
     mean, _ = run(file, session_rule="mean", bootstrap=0, item_sets=["joint"], raters=["client"])
     assert set(mean["component_scores"]["session_id"]) == {""}
     assert (mean["analyses"].query("kind == 'components'")["n_rows"] == 60).all()
@@ -180,8 +200,21 @@ def test_without_bootstrap_there_are_estimates_and_no_intervals(tmp_path: Path) 
     tables, _ = run(file, bootstrap=0, item_sets=["joint"], n_components=2)
     assert tables["loadings"]["lower"].isna().all()
     assert tables["emphasis"]["difference"].notna().all()
-    assert tables["emphasis"]["p"].isna().all()
+    drawn = tables["emphasis"]["measure"].isin(["mean_loading", "loading", "share_of_common_variance"])
+    assert tables["emphasis"].loc[drawn, "p"].isna().all()
+    assert tables["emphasis"].loc[~drawn, "p"].notna().all()
     assert "bootstrap_therapist" not in set(tables["outcome_effects"]["interval_method"])
+
+
+def test_the_uncertainty_of_components_can_be_carried_through(tmp_path: Path) -> None:
+    make_build(file := tmp_path / "alliance.duckdb", SmallStudy(n_dyads=60))
+    tables, _ = run(file, bootstrap=40, item_sets=["joint"], n_components=2, component_uncertainty=True)
+    for table, name in (("outcome_effects", "predictor"), ("agreement", "subject")):
+        carried = tables[table].query("interval_method == 'bootstrap_components'")
+        assert carried[["lower", "upper"]].notna().all(axis=None), table
+        assert (carried["lower"] < carried["upper"]).all()
+        assert carried[name].nunique() == 2
+    assert set(tables["outcome_effects"].query("interval_method == 'bootstrap_components'")["term"]) == {"r", "slope"}
 
 
 def test_clients_are_the_rows_where_no_therapist_is_known(tmp_path: Path) -> None:
@@ -220,8 +253,62 @@ def test_an_empty_build_is_described_and_nothing_raises(tmp_path: Path) -> None:
     tables, findings = run(file)
     assert "ok" not in set(tables["analyses"]["status"])
     assert "failed" not in set(tables["analyses"]["status"])
-    assert all(len(frame) == 0 for table, frame in tables.items() if table != "analyses")
+    assert all(len(frame) == 0 for table, frame in tables.items() if table not in ("analyses", "findings"))
+    assert set(tables["findings"]["status"]) == {"cannot_tell"}
     assert all("not run" in line for line in findings)
+
+
+def test_findings_say_what_was_found_and_lead_to_its_rows(found: dict[str, pd.DataFrame]) -> None:
+    findings = found["findings"].set_index("finding_id")
+    effects = found["outcome_effects"].query("analysis_id == 'outcome_joint_client_2_components'")
+    slopes = effects.query("model == 'regression' and term == 'slope' and not overlap_left_out").set_index("predictor")
+    for component, slope in slopes.iterrows():
+        line = findings.loc[f"outcome.joint.client.{component}.client.phq_9.total"]
+        assert line["estimate"] == slope["estimate"]
+        assert (line["status"] == "supported") == (slope["p_holm"] < 0.05)
+        number = f"{slope['estimate']:.2f}".replace("0.", ".", 1)
+        assert f"client-rated phq_9.total: beta {number}, 95 % CI" in line["sentence"]
+    keys = {
+        "outcome_effects": ["outcome", "outcome_rater", "model", "predictor", "term", "interval_method",
+                            "overlap_left_out"],
+        "agreement": ["scope", "subject", "other_subject", "rater", "statistic", "interval_method"],
+        "emphasis": ["level", "subject", "measure"],
+        "site_effects": ["effect", "level", "site_id", "method"],
+        "components": ["component"],
+        "correspondence": ["instrument_id", "scale_id", "component", "measure"],
+    }  # fmt: skip
+    rests = found["finding_rows"]
+    assert set(rests["finding_id"]) <= set(findings.index)
+    for table, own in rests.groupby("table_name"):
+        texts = found[table][keys[table]].astype(str).replace({"True": "true", "False": "false"})
+        known = set(zip(found[table]["analysis_id"], texts.agg("/".join, axis=1), strict=True))
+        assert set(zip(own["analysis_id"], own["row_key"], strict=True)) <= known, table
+
+
+def test_both_views_have_their_models(found: dict[str, pd.DataFrame]) -> None:
+    surface = found["outcome_effects"].query("analysis_id == 'outcome_both' and model == 'response_surface'")
+    assert {"a1", "a2", "a3", "a4"} <= set(surface["term"])
+    # The outcome follows the client's component 1, which is wai_s: level along agreement counts.
+    assert surface.query("predictor == 'wai_s.total' and term == 'a1'")["estimate"].item() > 0
+    assert "No actor-partner model" in found["analyses"].set_index("analysis_id").loc["outcome_both", "warnings"]
+    parts = found["agreement"].query("analysis_id == 'agreement_variance' and subject == 'wai_s.total'")
+    shares = parts[parts["statistic"].str.endswith("_share")].groupby("rater")["estimate"].sum()
+    assert shares.to_numpy() == pytest.approx([1, 1])
+    assert {"directional_bias", "tracking_within", "tracking_between"} <= set(parts["statistic"])
+    untold = parts.query("statistic == 'assumed_similarity_within'")
+    assert set(untold["status"]) == {"underidentified"}
+
+
+def test_emphasis_is_told_by_theme_and_item(found: dict[str, pd.DataFrame]) -> None:
+    joint = found["emphasis"].query("analysis_id == 'emphasis_joint'")
+    assert set(joint.query("level == 'item'")["measure"]) == {
+        "share_of_common_variance", "loading", "mean_rating", "rank"
+    }  # fmt: skip
+    assert set(joint.query("level == 'theme'")["measure"]) == {
+        "share_of_common_variance", "mean_loading", "mean_rating", "rank"
+    }  # fmt: skip
+    assert joint.query("level == 'item' and measure == 'rank'")["p_holm"].notna().all()
+    assert (joint.query("measure == 'rank'")["n_dyads"] <= 120).all()
 
 
 def test_an_unforeseen_error_is_a_row_without_any_value_of_the_data(
@@ -254,3 +341,39 @@ def test_results_of_an_earlier_refresh_are_replaced(build: Path) -> None:
     assert "joint" in set(first["analyses"]["item_set"])
     assert set(second["analyses"]["item_set"].dropna()) == {"bonds"}
     assert set(second["loadings"]["item_id"].str.slice(0, 5)) == {"wai_s"}
+
+
+def test_a_study_of_more_rows_than_are_held_is_read_as_a_stream(
+    build: Path, found: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_stream, "MOST_ROWS_HELD", 80)
+    monkeypatch.setattr(row_stream, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(study_analyses, "MOST_ROWS_BOOTSTRAPPED", 100)
+    streamed, _ = run(build, **RULE_OF_TWO)
+    assert "failed" not in set(streamed["analyses"]["status"])
+    held = {name: frame.set_index(list(frame.columns[:1])) for name, frame in found.items()}
+    for table, columns in {
+        "loadings": ["item_id", "component", "loading", "communality", "group_loading"],
+        "suitability": ["item_id", "kmo", "n_answered", "mean", "sd", "skewness", "kurtosis"],
+        "item_correlations": ["item_id", "other_item_id", "correlation", "n_rows", "residual"],
+        "component_scores": ["client_id", "component", "session_id", "score", "n_answered"],
+    }.items():
+        ours, theirs = (
+            frame[columns].reset_index().sort_values(["analysis_id", *columns[:2]], ignore_index=True)
+            for frame in (streamed[table].set_index("analysis_id"), held[table])
+        )
+        assert len(ours), table
+        pd.testing.assert_frame_equal(ours, theirs, atol=1e-7, obj=table)
+    row, before = (
+        tables["analyses"].set_index("analysis_id").loc["components_joint_client_2_components"]
+        for tables in (streamed, found)
+    )
+    counted = ["n_rows", "n_clients", "n_therapists", "n_sites", "n_rows_complete", "n_components", "n_items"]
+    assert row[counted].tolist() == before[counted].tolist()
+    assert "were read once and not held" in row["warnings"]
+    assert row["fingerprint"] != before["fingerprint"]
+    outcome = streamed["analyses"].query("kind == 'outcome' and item_set == 'joint' and rater == 'client'").iloc[0]
+    assert 50 < outcome["n_rows"] < 110
+    again, _ = run(build, **RULE_OF_TWO)
+    for table, frame in again.items():
+        pd.testing.assert_frame_equal(frame, streamed[table], check_exact=True, obj=table)

@@ -21,8 +21,8 @@ EMPTY_TABLES = {
     "meta": {"refreshes", "site_states", "changes", "data_dictionary"},
     "results": {
         "agreement", "analyses", "component_correlations", "component_scores", "components", "congruence",
-        "correspondence", "emphasis", "loadings", "model_fit", "outcome_effects", "reliability", "retention",
-        "site_effects", "suitability",
+        "correspondence", "emphasis", "item_correlations", "loadings", "model_fit", "outcome_effects", "reliability",
+        "retention", "site_effects", "suitability",
     },
     "quality": {"checks", "check_results"},
 }  # fmt: skip

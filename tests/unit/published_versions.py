@@ -40,6 +40,6 @@ def version_of(number: int) -> str:
 def put_out(paths: StudyPaths, number: int, rewritten: tuple[str, ...] | None = None, keep: int = 3) -> dict[str, Any]:
     """Publish the next file; returns its manifest."""
     return publish.publish(
-        paths, refresh_id=version_of(number), rewritten_sites=rewritten, keep_versions=keep, report=None,
+        paths, refresh_id=version_of(number), rewritten_sites=rewritten, keep_versions=keep,
         resources=RESOURCES,
     )  # fmt: skip

@@ -127,7 +127,7 @@ def test_nothing_in_common_keeps_no_component_and_says_so() -> None:
     assert result.status == "not_applicable"
     assert result.reason is not None
     assert "keeps no component" in result.reason
-    assert set(result.frames) == {"suitability", "retention"}
+    assert set(result.frames) == {"suitability", "retention", "item_correlations"}
 
 
 def test_items_without_variance_are_left_out_and_named() -> None:
@@ -140,18 +140,33 @@ def test_items_without_variance_are_left_out_and_named() -> None:
     assert len(result.frames["loadings"]) == 13 * 3
 
 
-@pytest.mark.parametrize(("n", "status"), [(0, Status.NO_DATA), (49, Status.TOO_FEW_ROWS)])
-def test_too_few_rows_are_refused(n: int, status: Status) -> None:
+def test_no_row_is_refused() -> None:
     with pytest.raises(AnalysisError) as refused:
-        study_components(rows_of(answers().head(n)), SETTINGS, FACTS, seed=1)
-    assert refused.value.status is status
+        study_components(rows_of(answers().head(0)), SETTINGS, FACTS, seed=1)
+    assert refused.value.status is Status.NO_DATA
+
+
+@pytest.mark.parametrize("n", [1, 2, 49])
+def test_too_few_rows_describe_the_items_and_no_more(n: int) -> None:
+    result, found = study_components(rows_of(answers().head(n)), SETTINGS, FACTS, seed=1)
+    assert found is None
+    assert (result.status, result.reason) == (
+        "too_few_rows",
+        f"{n} rows; the study asks for at least 50 for an analysis.",
+    )
+    assert set(result.frames) == {"suitability"}
+    items = result.frames["suitability"].query("item_id != ''")
+    assert items["item_id"].tolist() == ITEMS
+    assert (items["n_answered"] == n).all()
+    assert items["mean"].notna().all()
+    assert set(result.frames["suitability"]["status"]) == {"too_few_rows"}
 
 
 def test_more_components_than_items_allow_leave_the_tables_before_them() -> None:
     result, found = study_components(rows_of(answers()[ITEMS[:5]]), ComponentSettings(n_components=6), FACTS, seed=1)
     assert found is None
     assert result.status == "too_many_components"
-    assert set(result.frames) == {"suitability", "retention"}
+    assert set(result.frames) == {"suitability", "retention", "item_correlations"}
 
 
 @pytest.mark.parametrize(

@@ -137,3 +137,13 @@ def test_awkward_designs_have_a_status_and_a_sentence(post: list, cluster: list,
 def test_wrong_calls_raise_our_error(call) -> None:
     with pytest.raises(AnalysisError):
         call()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_two_levels_without_any_variance_converge_at_their_bound(seed: int) -> None:
+    """Six sites, some thirty therapists, no effect of either: the search must end at zero, not stop near it."""
+    rng = np.random.default_rng(seed)
+    therapist = np.repeat(np.arange(30), rng.integers(1, 6, 30))
+    y = rng.standard_normal(len(therapist))
+    found = random_intercept(y, {"x": rng.standard_normal(len(y))}, cluster=therapist, outer=therapist % 6)
+    assert found.status in (Status.OK, Status.BOUNDARY)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.outcome_study import OutcomeSettings, Predictors, matched, study_outcomes
+from analysis.rating_choice import RatingRule
 from analysis.regression import regress
 from analysis.site_study import site_rows, study_sites
 from analysis.status import AnalysisError, Status
@@ -55,9 +58,10 @@ def test_slopes_are_those_of_the_regression_with_clusters(predictors: Predictors
     for name in predictors.values.columns:
         assert slopes.loc[name, "estimate"] == expected[name].beta
         assert slopes.loc[name, "p"] == expected[name].p
-    assert effects.query("term == 'r_squared'")["estimate"].item() == expected.r2
+    assert effects.query("term == 'r_squared' and model == 'regression'")["estimate"].item() == expected.r2
     assert (slopes["p_holm"] >= slopes["p"]).all()
-    assert not effects.duplicated(["outcome", "outcome_rater", "model", "predictor", "term", "interval_method"]).any()
+    key = ["outcome", "outcome_rater", "model", "predictor", "term", "interval_method", "overlap_left_out"]
+    assert not effects.duplicated(key).any()
 
 
 def test_the_same_measure_before_therapy_is_adjusted_for_first(predictors: Predictors) -> None:
@@ -99,10 +103,57 @@ def test_a_constant_outcome_is_said_to_be_constant(predictors: Predictors) -> No
     assert effects["estimate"].isna().all()
 
 
-def test_alliance_rated_after_the_outcome_is_counted(predictors: Predictors) -> None:
-    early = measured(outcome_of(predictors)).assign(form_date=pd.Timestamp(2024, 3, 1))
-    result = study_outcomes(predictors, early, SETTINGS)
-    assert any(f"{N} ratings of the alliance are dated after the outcome" in text for text in result.warnings)
+def test_alliance_rated_after_the_outcome_is_refused_or_flagged(predictors: Predictors) -> None:
+    early = measured(outcome_of(predictors))
+    early.loc[:9, "form_date"] = pd.Timestamp(2024, 3, 1)
+    refused = study_outcomes(predictors, early, SETTINGS)
+    assert (refused.frames["outcome_effects"].query("model == 'regression'")["n_rows"] == N - 10).all()
+    assert any("10 dyads have no rating of the alliance before it; what they have is left out" in text
+               for text in refused.warnings)  # fmt: skip
+    log = refused.frames["analysis_dyads"]
+    assert log["is_used"].tolist() == [False] * 10 + [True] * (N - 10)
+    assert set(log.loc[~log["is_used"], "note"]) == {"rated_after_outcome"}
+    flagged = study_outcomes(replace(predictors, rule=RatingRule(after="flag")), early, SETTINGS)
+    assert (flagged.frames["outcome_effects"].query("model == 'regression'")["n_rows"] == N).all()
+    assert any("used all the same" in text for text in flagged.warnings)
+    assert (flagged.frames["analysis_dyads"]["note"] == "used_though_rated_after_outcome").sum() == 10
+
+
+def test_the_mixed_model_says_how_much_is_the_therapists(predictors: Predictors) -> None:
+    therapist = np.repeat(np.random.default_rng(5).standard_normal(N // 5), 5)
+    effects = study_outcomes(predictors, measured(outcome_of(predictors) + therapist), SETTINGS).frames[
+        "outcome_effects"
+    ]
+    share = effects.query("model == 'mixed_empty' and term == 'therapist_share'")
+    assert share["estimate"].item() > 0.2
+    assert share["lower"].item() < share["estimate"].item() < share["upper"].item()
+    slopes = effects.query("model == 'mixed' and term == 'slope'").set_index("predictor")
+    assert slopes.loc["component_1", "p_holm"] < 0.01
+    parts = effects.query("model == 'within_between' and predictor == 'component_1'").set_index("term")
+    assert set(parts.index) == {"within", "between", "contextual"}
+    gap = parts.loc["between", "estimate"] - parts.loc["within", "estimate"]
+    assert parts.loc["contextual", "estimate"] == pytest.approx(gap)
+
+
+def test_stepwise_is_a_replication_without_a_family(predictors: Predictors) -> None:
+    result = study_outcomes(predictors, measured(outcome_of(predictors)), SETTINGS)
+    chosen = result.frames["outcome_effects"].query("model == 'stepwise'")
+    assert chosen.query("term == 'step' and estimate == 1")["predictor"].item() == "component_1"
+    assert chosen["family"].isna().all()
+    assert any("replication of older practice" in text for text in result.warnings)
+
+
+def test_what_overlaps_with_outcome_is_left_out_and_the_difference_shown(predictors: Predictors) -> None:
+    y = outcome_of(predictors)
+    polluted = predictors.values.assign(component_2=predictors.values["component_2"] + y)
+    given = replace(predictors, values=polluted, without_overlap=predictors.values, overlapping=("haq_i_04",))
+    effects = study_outcomes(given, measured(y), SETTINGS).frames["outcome_effects"]
+    slopes = effects.query("model == 'regression' and term == 'slope' and predictor == 'component_2'")
+    with_all, without = (slopes[slopes["overlap_left_out"] == left].iloc[0] for left in (False, True))
+    assert with_all["p"] < 0.001 < 0.05 < without["p"]
+    change = effects.query("model == 'regression' and term == 'slope_change' and predictor == 'component_2'").iloc[0]
+    assert change["estimate"] == pytest.approx(without["estimate"] - with_all["estimate"])
+    assert change["upper"] < 0
 
 
 def test_outcomes_are_matched_by_dyad_and_by_client_only_where_that_is_clear() -> None:
@@ -112,7 +163,7 @@ def test_outcomes_are_matched_by_dyad_and_by_client_only_where_that_is_clear() -
     outcome = measured(np.array([1.0, 2.0, 3.0, 4.0]))
     outcome.loc[0, "dyad_id"] = None
     outcome.loc[2, "dyad_id"] = None
-    found = matched(Rows(pd.DataFrame(index=range(4)), rows), outcome)["benefit"]
+    found = matched(rows, outcome)["benefit"]
     # Row 0's client is in two rows, so an outcome without a dyad cannot be theirs for certain.
     assert np.isnan(found[0])
     assert found[1:].tolist() == [2.0, 3.0, 4.0]
@@ -154,13 +205,27 @@ def test_a_small_site_is_withheld_and_left_out_of_every_pooled_figure() -> None:
     with_tiny = site_rows("effect", "agreement", x, y, people, 0.95)
     tiny = with_tiny.query("site_id == 'tiny'")
     assert len(tiny) == 1
+    # The next smallest site goes with it: less the others, the figures of all would tell of the tiny one.
+    withheld = with_tiny.query("level == 'site' and is_suppressed")
+    assert withheld["site_id"].tolist() == ["a", "tiny"]
     assert tiny["is_suppressed"].item()
     assert tiny[["estimate", "standard_error", "lower"]].isna().all(axis=None)
     assert "n_rows" not in tiny or tiny["n_rows"].isna().all()
-    others = (people["site_id"] != "tiny").to_numpy()
+    others = (people["site_id"] == "b").to_numpy()
     without = site_rows("effect", "agreement", x[others], y[others], people[others].reset_index(drop=True), 0.95)
     ours, theirs = (frame.query("level == 'pooled'")["estimate"].to_numpy() for frame in (with_tiny, without))
     assert ours == pytest.approx(theirs)
+
+
+def test_what_counts_as_few_is_a_setting_and_two_withheld_sites_need_no_third() -> None:
+    people = keys()
+    people.loc[:8, "site_id"] = "tiny"
+    people.loc[9:17, "site_id"] = "small"
+    x, y = np.random.default_rng(9).standard_normal((2, N))
+    usual = site_rows("effect", "agreement", x, y, people, 0.95).query("level == 'site' and is_suppressed")
+    assert usual["site_id"].tolist() == ["small", "tiny"]
+    open_to_all = site_rows("effect", "agreement", x, y, people, 0.95, (5, 1))
+    assert not open_to_all.query("level == 'site'")["is_suppressed"].any()
 
 
 def test_one_site_says_nothing_of_differences() -> None:

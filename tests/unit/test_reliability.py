@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.general_factor import explained_common_variance, schmid_leiman
+from analysis.general_factor import explained_common_variances, schmid_leiman
 from analysis.omega import omega, one_factor_omega
 from analysis.reliability import alpha, bootstrap_reliability, item_statistics
 from analysis.solution import Solution
@@ -135,7 +135,9 @@ def test_a_hierarchical_truth_is_taken_apart() -> None:
     variance = solution.correlation.sum()
     assert whole.hierarchical == pytest.approx((pattern @ second_order).sum() ** 2 / variance, abs=1e-6)
     assert whole.total == pytest.approx((pattern @ phi @ pattern.T).sum() / variance, abs=1e-6)
-    assert found.explained_common_variance == pytest.approx(explained_common_variance(pattern, phi), abs=1e-6)
+    assert found.explained_common_variance == pytest.approx(
+        explained_common_variances(pattern[None], phi[None])[0], abs=1e-6
+    )
     assert found.uncontaminated_share == pytest.approx(1 - 4 * 10 / (20 * 19 / 2))
 
 
@@ -160,4 +162,4 @@ def test_one_two_and_orthogonal_components() -> None:
     pattern, _ = simple_population(3)
     with pytest.raises(AnalysisError, match="no general factor"):
         schmid_leiman(_solution(pattern, np.eye(3)))
-    assert np.isnan(explained_common_variance(pattern, np.eye(3)))
+    assert np.isnan(explained_common_variances(pattern[None], np.eye(3)[None])).all()

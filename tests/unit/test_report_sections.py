@@ -124,14 +124,31 @@ def test_changes_of_this_refresh_alone_are_shown(page: Reader) -> None:
         change(2, "20260302T120000Z", "corrected", 12),
         change(3, "20260302T120000Z", "vanished", 6, form_id=111),
         change(4, "20260302T120000Z", "vanished", 6, form_id=112),
-        change(5, "20260302T120000Z", "finding", None, note="Component 2 predicts it no longer."),
+        change(5, "20260302T120000Z", "finding_status", None, note="was supported: Component 2 predicts it."),
+        change(6, "20260302T120000Z", "finding_gone", None, finding_id="views.joint", note="was: 2 of 4."),
     ]
     text = page(rows).text_of("changes")
     assert "999" not in text
     assert "Corrected answers 12 1" in text
     assert "Answers that vanished from a newer file 12 1" in text
     assert "2 forms" in text
-    assert "Component 2 predicts it no longer." in text
+    assert "another status was supported: Component 2 predicts it." in text
+    assert "views.joint gone was: 2 of 4." in text
+
+
+def test_findings_are_told_by_question_with_what_changed(page: Reader) -> None:
+    rows = study()
+    one = {"analysis_id": "outcome_joint_client", "question": "outcome"}
+    rows["results.findings"] = [
+        one | {"finding_id": "a", "finding_number": 1, "sentence": "It predicts.", "status": "supported"},
+        one
+        | {"finding_id": "b", "finding_number": 2, "sentence": "It may.", "status": "cannot_tell", "reason": "Few."},
+    ]
+    rows["meta.changes"] = [change(1, REFRESH, "finding_status", None, finding_id="b", note="was supported: It may.")]
+    text = page(rows).text_of("findings")
+    assert "2 findings: 1 supported, 0 not supported, 1 cannot be told" in text
+    assert "It predicts. supported" in text
+    assert "It may. cannot tell Few. changed" in text
 
 
 def change(number: int, refresh_id: str, kind: str, n: int | None, **more: Any) -> dict[str, Any]:

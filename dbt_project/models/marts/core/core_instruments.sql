@@ -1,4 +1,4 @@
-{{ config(alias="instruments") }}
+{{ config(alias="instruments", tags=["same_for_all_sites"]) }}
 
 select
     cast(instrument_id as {{ category("instrument_id") }}) as instrument_id,

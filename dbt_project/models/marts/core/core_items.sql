@@ -1,4 +1,4 @@
-{{ config(alias="items") }}
+{{ config(alias="items", tags=["same_for_all_sites"]) }}
 
 select
     item_id,

@@ -1,4 +1,4 @@
-{{ config(alias="scale_items") }}
+{{ config(alias="scale_items", tags=["same_for_all_sites"]) }}
 
 select
     items.instrument_id,

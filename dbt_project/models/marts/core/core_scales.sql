@@ -1,4 +1,4 @@
-{{ config(alias="scales") }}
+{{ config(alias="scales", tags=["same_for_all_sites"]) }}
 
 select
     scales.instrument_id,

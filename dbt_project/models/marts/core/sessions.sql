@@ -1,3 +1,5 @@
+{{ config(tags=["same_for_all_sites"]) }}
+
 select
     cast(session_id as {{ category("session_id") }}) as session_id,
     session_order,

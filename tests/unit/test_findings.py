@@ -1,0 +1,122 @@
+"""Findings: how an answer is judged, how its numbers are written, and what a refresh is said to have changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from flows.analysing.answered import interval, judged, number, p_value, row_key
+from flows.cli import app
+from flows.database import attach, connect
+from flows.finding_changes import record_finding_changes
+from flows.findings_list import read_findings
+from tests.unit.report_warehouses import make_warehouse, refresh_row
+
+OK = {"status": "ok", "reason": None, "estimate": 0.24, "lower": 0.08, "upper": 0.39, "p_holm": 0.012}
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({}, "supported"),
+        ({"p_holm": 0.05, "lower": -0.1, "upper": 0.2}, "not_supported"),
+        # Not significant, but the interval still holds a medium effect: the data are too few to say.
+        ({"p_holm": 0.2, "lower": -0.1, "upper": 0.45}, "cannot_tell"),
+        ({"p_holm": 0.2, "lower": -0.45, "upper": 0.1}, "cannot_tell"),
+        ({"p_holm": None}, "cannot_tell"),
+        ({"estimate": None}, "cannot_tell"),
+        ({"status": "too_few_rows", "reason": "29 rows."}, "cannot_tell"),
+        ({"status": "boundary"}, "supported"),
+    ],
+)
+def test_an_answer_is_judged_by_adjusted_p_and_interval(changed: dict[str, Any], status: str) -> None:
+    found, reason = judged(OK | changed)
+    assert found == status
+    assert (reason is not None) == (status == "cannot_tell")
+
+
+def test_numbers_are_written_as_the_field_writes_them() -> None:
+    assert [number(value) for value in (0.243, -0.076, 1.5, -0.001, 10.04, None)] == [
+        ".24", "-.08", "1.50", ".00", "10.04", "not known"
+    ]  # fmt: skip
+    assert [p_value(value) for value in (0.0123, 0.00002, 1.0, None)] == [".012", "< .001", "1.000", "not known"]
+    assert interval({"lower": 0.08, "upper": 0.391}) == ", 95 % CI .08 to .39"
+    assert interval({"lower": None, "upper": 0.391}) == ""
+
+
+def test_a_row_key_is_what_duckdb_writes() -> None:
+    row = {
+        "analysis_id": "x", "outcome": "phq_9.total", "outcome_rater": "client", "model": "regression",
+        "predictor": "component_1", "term": "slope", "interval_method": "", "overlap_left_out": False,
+    }  # fmt: skip
+    written = duckdb.execute(
+        "select concat_ws('/', 'phq_9.total', 'client', 'regression', 'component_1', 'slope', '', false)"
+    ).fetchall()[0][0]
+    assert row_key("outcome_effects", row, "estimate").key == written
+
+
+def finding(name: str, sentence: str, status: str = "supported", number: int = 1) -> dict[str, Any]:
+    return {
+        "finding_id": name, "finding_number": number, "question": "outcome", "sentence": sentence, "status": status,
+        "analysis_id": "outcome_joint_client",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def study_with_changes(tmp_path: Path) -> Path:
+    """A study whose published file was made by a second refresh that changed findings of the first."""
+    (tmp_path / "study.yml").write_text("study: a\ntitle: A\n")
+    rows = {"meta.refreshes": [refresh_row()]}
+    before = [
+        finding("same", "As it was."),
+        finding("turns", "It predicts.", number=2),
+        finding("moves", "beta .24", number=3),
+        finding("goes", "It was asked.", number=4),
+    ]
+    after = [
+        finding("same", "As it was."),
+        finding("turns", "It may.", "cannot_tell", 2),
+        finding("moves", "beta .25", number=3),
+        finding("comes", "Asked now.", number=4),
+    ]
+    earlier = make_warehouse(tmp_path / "earlier.duckdb", rows | {"results.findings": before})
+    (tmp_path / "warehouse").mkdir()
+    now = make_warehouse(tmp_path / "warehouse" / "alliance.duckdb", rows | {"results.findings": after})
+    with connect() as con:
+        attach(con, now, "alliance")
+        record_finding_changes(con, published=earlier, refresh_id=refresh_row()["refresh_id"])
+    return tmp_path
+
+
+def test_changed_findings_are_marked(study_with_changes: Path) -> None:
+    found = read_findings(study_with_changes / "warehouse" / "alliance.duckdb")
+    assert {row["finding_id"]: row["change"] for row in found["findings"]} == {
+        "same": None, "turns": "finding_status", "moves": "finding_numbers", "comes": "finding_new"
+    }  # fmt: skip
+    assert [row["finding_id"] for row in found["gone"]] == ["goes"]
+    turned = next(row for row in found["findings"] if row["finding_id"] == "turns")
+    assert turned["change_note"] == "was supported: It predicts."
+
+
+def test_the_command_prints_findings_and_marks(study_with_changes: Path) -> None:
+    printed = CliRunner().invoke(app, ["findings", str(study_with_changes)])
+    assert printed.exit_code == 0, printed.output
+    assert "4 findings: 3 supported, 0 not supported, 1 cannot be told; 4 changed" in printed.output
+    assert "? It may." in printed.output
+    as_json = CliRunner().invoke(app, ["findings", str(study_with_changes), "--json"])
+    assert {row["finding_id"] for row in json.loads(as_json.output)["findings"]} == {"same", "turns", "moves", "comes"}
+
+
+def test_a_first_refresh_marks_nothing(tmp_path: Path) -> None:
+    now = make_warehouse(tmp_path / "a.duckdb", {"results.findings": [finding("same", "As it was.")]})
+    without = make_warehouse(tmp_path / "b.duckdb", {}, without=("results.findings",))
+    with connect() as con:
+        attach(con, now, "alliance")
+        for published in (None, without):
+            record_finding_changes(con, published=published, refresh_id="r")
+        assert con.execute("select count(*) from alliance.meta.changes").fetchall() == [(0,)]
