@@ -2,12 +2,14 @@
 
     python -m benchmarks.kernels                 # all of it; some minutes, most of them the rivals'
     python -m benchmarks.kernels --only fit polychoric
-    python -m benchmarks.kernels --study demo-study   # the analyses of a refreshed study too, on one worker and two
+    python -m benchmarks.kernels --study demo-study   # a study that is refreshed already, instead of a new demo study
 
-Every measurement runs in a process of its own with one BLAS thread and counts CPU seconds (user and system) of the
-computation alone, after a warm-up and without imports and reading; the least of some repeats counts. A rival whose loop
-would take minutes runs a shorter one, and the table says by how much its time was multiplied. R's packages and
-`ordinalcorr` are measured where they are installed. Written to benchmarks/out/kernels.json.
+Then all analyses of a study, on one worker and on two; these two are wall-clock seconds, for a machine that is idle.
+
+Every measurement of a kernel runs in a process of its own with one BLAS thread and counts CPU seconds (user and system)
+of the computation alone, after a warm-up and without imports and reading; the least of some repeats counts. A rival
+whose loop would take minutes runs a shorter one, and the table says by how much its time was multiplied. R's packages
+and `ordinalcorr` are measured where they are installed. Written to benchmarks/out/kernels.json.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.kernel_data import write_data
+from benchmarks.measure import measure
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
@@ -112,7 +115,7 @@ def main() -> None:
     """Run what was asked for and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=[kernel.name for kernel in KERNELS], help="some of the kernels")
-    parser.add_argument("--study", type=Path, help="a refreshed study whose analyses are timed too")
+    parser.add_argument("--study", type=Path, help="a refreshed study whose analyses are timed")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(prefix="alliance-kernels-") as folder:
@@ -120,8 +123,13 @@ def main() -> None:
         for kernel in KERNELS:
             if options.only is None or kernel.name in options.only:
                 rows += [_printed(row) for row in _compared(kernel, Path(folder))]
-    if options.study is not None:
-        rows += [_printed(row) for row in _analyses(options.study)]
+        study = options.study
+        if study is None and options.only is None:
+            study = Path(folder) / "demo"
+            measure(["flows.cli", "init", "--demo", str(study)])
+            measure(["flows.cli", "refresh", str(study)])
+        if study is not None:
+            rows += [_printed(row) for row in _analyses(study)]
     OUT.mkdir(exist_ok=True)
     (OUT / "kernels.json").write_text(json.dumps(rows, indent=1) + "\n")
 

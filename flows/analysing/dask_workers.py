@@ -19,6 +19,7 @@ from prefect_dask import DaskTaskRunner
 from analysis.resampling import MapFunction
 from flows import environment
 from flows.analysing.workers import LOCAL, parts_of, run_part
+from flows.errors import AllianceError
 
 T = TypeVar("T")
 
@@ -61,5 +62,19 @@ def run_on_dask(body: Callable[[MapFunction], T], *, workers: int, scheduler: st
 
 
 def _workers_of(address: str) -> int:
-    with Client(address, timeout="10s") as client:
-        return len(client.scheduler_info()["workers"])
+    try:
+        with Client(address, timeout="10s") as client:
+            count = len(client.scheduler_info(n_workers=-1)["workers"])
+    except OSError as error:
+        raise _unusable(f"no scheduler answers at {address}", "start it") from error
+    if count == 0:
+        raise _unusable(f"the scheduler at {address} has no workers", "start some")
+    return count
+
+
+def _unusable(cause: str, remedy: str) -> AllianceError:
+    return AllianceError(
+        "the analyses cannot run on Dask",
+        cause=cause,
+        next_step=f"{remedy}, correct `scheduler` under `analyses` in study.yml, or leave it out",
+    )

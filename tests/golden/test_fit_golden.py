@@ -112,6 +112,8 @@ def test_everything_derived_from_loadings_and_phi_is_that_of_psych(name: str, me
             weights = score_weights(ours)
             np.testing.assert_allclose(weights.weights, golden.matrix(result["weights"]), atol=1e-8, err_msg=rotation)
             np.testing.assert_allclose(weights.determinacy, result["R2_scores"], atol=1e-8, err_msg=rotation)
+            correlations = golden.matrix(result["r_scores"])
+            np.testing.assert_allclose(weights.score_correlations, correlations, atol=1e-8, err_msg=rotation)
 
 
 def _principal_variances(ours: Solution, table, rotation: str) -> None:

@@ -75,6 +75,12 @@ def test_dask_without_its_package_says_what_to_install(monkeypatch: pytest.Monke
         with_workers(lambda run: None, scheduler="local")
 
 
+def test_a_scheduler_that_does_not_answer_is_named() -> None:
+    pytest.importorskip("prefect_dask")
+    with pytest.raises(AllianceError, match="no scheduler answers at tcp://127.0.0.1:1"):
+        with_workers(lambda run: None, scheduler="tcp://127.0.0.1:1")
+
+
 @pytest.fixture(scope="module")
 def prefect_server() -> Iterator[None]:
     pytest.importorskip("prefect_dask")
