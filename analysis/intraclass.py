@@ -84,7 +84,7 @@ def intraclass(ratings: ArrayLike, level: float = 0.95) -> Intraclass:
     elif is_constant(rows.values.mean(axis=1)) and is_constant(rows.values - rows.values.mean(axis=0)):
         status, sentence = Status.CONSTANT, "Targets do not differ."
     known = dict[str, Any](n=rows.n, k=len(table.columns), n_dropped=rows.n_dropped, level=level, status=status)
-    means_alike = status is Status.OK and is_constant(rows.values.mean(axis=1))
+    means_alike = status is Status.OK and rows.n > 2 and is_constant(rows.values.mean(axis=1))
     if means_alike:
         known["status"] = Status.CONSTANT
     if status is not Status.OK:
