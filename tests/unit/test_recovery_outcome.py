@@ -86,5 +86,8 @@ def test_the_page_says_in_a_sentence_what_its_tables_hold() -> None:
         ]
     )
     text = page({"Outcome": {"12 therapists": table}}, 100)
+    assert "No interval but naive ones" in text
+    few = page({"Outcome": {"12 therapists": table.assign(coverage=90.0)}}, 100)
+    assert "- 12 therapists, slope 0, robust to therapists: 90 %." in few and "rows independent: 90 %." not in few
     assert "30 to 30 % (median 30 %)" in text and "5 to 5 % (median 5 %)" in text
     assert "| 12 therapists | slope 0 | rows independent | 0.001 | 0.100 | 70.0 | 30.0 | 100 |" in text
