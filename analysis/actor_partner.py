@@ -318,7 +318,9 @@ def _distinguishable(values: np.ndarray) -> dict[str, Any]:
     free, means = np.cov(values, rowvar=False, ddof=0), values.mean(axis=0)
     # The moments of the rows together with the same rows after the raters changed places.
     apart = (means - means[swap]) / 2
-    alike = (free + free[np.ix_(swap, swap)]) / 2 + np.outer(apart, apart)
-    chi2 = len(values) * float(np.linalg.slogdet(alike)[1] - np.linalg.slogdet(free)[1])
+    spread = (free + free[np.ix_(swap, swap)]) / 2
+    # log det(spread + apart apart'), whose second part may be so large that the sum would lose the first.
+    log_alike = np.linalg.slogdet(spread)[1] + np.log1p(apart @ np.linalg.solve(spread, apart))
+    chi2 = len(values) * float(log_alike - np.linalg.slogdet(free)[1])
     p = float(stats.chi2.sf(chi2, 6))
     return {"distinguishable_chi2": chi2, "distinguishable_df": 6, "distinguishable_p": p}

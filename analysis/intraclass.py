@@ -84,6 +84,9 @@ def intraclass(ratings: ArrayLike, level: float = 0.95) -> Intraclass:
     elif is_constant(rows.values.mean(axis=1)) and is_constant(rows.values - rows.values.mean(axis=0)):
         status, sentence = Status.CONSTANT, "Targets do not differ."
     known = dict[str, Any](n=rows.n, k=len(table.columns), n_dropped=rows.n_dropped, level=level, status=status)
+    means_alike = status is Status.OK and rows.n > 2 and is_constant(rows.values.mean(axis=1))
+    if means_alike:
+        known["status"] = Status.CONSTANT
     if status is not Status.OK:
         nothing = tuple(blank(IntraclassForm, form=form) for form in FORMS)
         return blank(Intraclass, forms=nothing, warnings=(sentence,), **known)
@@ -96,7 +99,7 @@ def intraclass(ratings: ArrayLike, level: float = 0.95) -> Intraclass:
         ms_raters=raters,
         ms_residual=residual,
         ms_within=within,
-        warnings=(),
+        warnings=("Targets have the same mean rating: no reliability of a mean.",) if means_alike else (),
         **known,
     )
 
@@ -104,6 +107,7 @@ def intraclass(ratings: ArrayLike, level: float = 0.95) -> Intraclass:
 def _mean_squares(x: np.ndarray) -> tuple[float, float, float, float]:
     """Mean squares of targets, raters, residual, and within targets."""
     n, k = x.shape
+    largest = float(np.abs(x).max())
     x = x - x.mean()
     targets, raters = x.mean(axis=1, keepdims=True), x.mean(axis=0, keepdims=True)
     residual = float(((x - targets - raters) ** 2).sum())
@@ -111,7 +115,7 @@ def _mean_squares(x: np.ndarray) -> tuple[float, float, float, float]:
     ms_targets = k * float((targets**2).sum()) / (n - 1)
     ms_raters = n * float((raters**2).sum()) / (k - 1)
     # Rounding leaves 1e-30 where raters agree up to a constant; a ratio to it would look like an enormous F.
-    tiny = 1e-14 * max(ms_targets, ms_raters)
+    tiny = (1e-14 * largest) ** 2
     ms_residual, ms_within = residual / ((n - 1) * (k - 1)), within / (n * (k - 1))
     return ms_targets, ms_raters, ms_residual if ms_residual > tiny else 0.0, ms_within if ms_within > tiny else 0.0
 
