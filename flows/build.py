@@ -182,7 +182,10 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _let_begin(process: subprocess.Popen[str], command: list[str], prepare: Callable[[], None]) -> None:
-    """Prepare, then tell dbt what to do; if preparing fails, dbt ends without having begun."""
+    """Prepare, then tell dbt what to do; if preparing fails, dbt ends without having begun.
+
+    Its input stays open: dbt ends when that does.
+    """
     assert process.stdin is not None
     try:
         prepare()
@@ -192,9 +195,6 @@ def _let_begin(process: subprocess.Popen[str], command: list[str], prepare: Call
     except BaseException:
         _end(process)
         raise
-    finally:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
 
 
 def _left_out(full: bool) -> list[str]:
@@ -249,6 +249,9 @@ def _follow(process: subprocess.Popen[str], progress: Callable[[str], None]) -> 
         else:
             progress(f"{said['index']} of {said['total']} {said['done']}")
     process.wait()
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
     return last_error
 
 

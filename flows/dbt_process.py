@@ -1,8 +1,8 @@
 """dbt as a process of its own that is ready before there is anything to build.
 
 Loading dbt and reading the project take as long as landing most deliveries, so both begin together. The process then
-waits for one line on its standard input, the arguments of the command as JSON, and runs it; when its input ends without
-a line, it ends too, so that it never outlives the refresh that started it.
+waits for one line on its standard input, the arguments of the command as JSON, and runs it. When its input ends, with or
+without a line, it ends at once: whoever started it is gone, and a build nobody waits for would keep the files locked.
 
 What it says on its standard output is one JSON object a line: ``error`` (a message), or ``done`` (a model's or test's
 name) with ``index`` and ``total``. dbt's own log turns thousands of events that nobody reads into text.
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
+import threading
 from typing import Any
 
 _DONE = ("LogModelResult", "LogTestResult")
@@ -32,9 +34,16 @@ def main() -> None:
         return
     if not read.success:
         sys.exit(2)
+    threading.Thread(target=_end_with_input, name="end with input", daemon=True).start()
     runner = dbtRunner(manifest=read.result, callbacks=[_say])  # type: ignore[arg-type]
     done = runner.invoke([*json.loads(line), *common])
     sys.exit(0 if done.success else 1 if done.exception is None else 2)
+
+
+def _end_with_input() -> None:
+    # Not by sys.stdin, whose lock a thread that waits in it would hold at the interpreter's end.
+    os.read(0, 1)
+    os._exit(1)
 
 
 def _say(event: Any) -> None:

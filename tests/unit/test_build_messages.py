@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,17 @@ def test_a_process_that_waits_ends_with_the_refresh_that_started_it(tmp_path: Pa
     process.stdin.close()
     assert process.wait(timeout=120) == 0
     building.dismiss(StudyPaths(tmp_path))
+
+
+def test_a_build_ends_with_the_refresh_that_started_it() -> None:
+    """A refresh that was killed leaves no dbt behind that keeps its files locked, whatever dbt is at."""
+    at_work = (
+        "import threading, time; from flows.dbt_process import _end_with_input; "
+        "threading.Thread(target=_end_with_input, daemon=True).start(); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", at_work], stdin=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=20) == 1
