@@ -1,8 +1,8 @@
 """dbt as a process of its own that is ready before there is anything to build.
 
 Loading dbt and reading the project take as long as landing most deliveries, so both begin together. The process then
-waits for one line on its standard input, the arguments of the command as JSON, and runs it. When its input ends, with or
-without a line, it ends at once: whoever started it is gone, and a build nobody waits for would keep the files locked.
+waits for one line on its standard input, the arguments of the command as JSON, and runs it. When its input ends, before
+or after that line, it ends at once: whoever started it is gone, and a build nobody waits for would keep files locked.
 
 What it says on its standard output is one JSON object a line: ``error`` (a message), or ``done`` (a model's or test's
 name) with ``index`` and ``total``. dbt's own log turns thousands of events that nobody reads into text.
