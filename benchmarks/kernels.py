@@ -188,6 +188,7 @@ def _analyses(study: Path) -> Iterator[dict[str, object]]:
         command = [sys.executable, "-m", "benchmarks.study_analyses", str(study), "--workers", str(workers)]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ONE_CORE}, check=True)
         found = json.loads(done.stdout.strip().splitlines()[-1])
+        found.pop("by_kind")
         alone = alone or found["wall_seconds"]
         yield {
             "kernel": "study",

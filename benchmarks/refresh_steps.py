@@ -15,7 +15,6 @@ from flows import environment
 environment.quiet()
 
 from flows import steps  # noqa: E402
-from flows.locking import refresh_lock  # noqa: E402
 
 
 def main() -> None:
@@ -24,14 +23,8 @@ def main() -> None:
     parser.add_argument("study", type=Path)
     parser.add_argument("--full", action="store_true")
     options = parser.parse_args()
-    refresh = steps.begin(options.study, full=options.full)
-    with refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id):
-        refresh = steps.land(refresh)
-        if not refresh.is_nothing_new:
-            refresh = steps.measure_and_judge(steps.build(refresh))
-            steps.stop_on_critical(refresh)
-            refresh = steps.publish(refresh)
-        print(json.dumps(asdict(steps.end(refresh))))
+    without = steps.Steps(steps.land, steps.build, steps.check, lambda refresh: refresh, steps.publish)
+    print(json.dumps(asdict(steps.carry_out(options.study, full=options.full, by=without))))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m benchmarks.study_analyses demo-study --workers 2
 
-``cpu_seconds`` are those of this process and its workers together; the import of the packages counts in neither figure,
-but the start of the workers does.
+``cpu_seconds`` are those of this process and its workers together, ``by_kind`` those of this process alone for each kind
+of analysis; the import of the packages counts in no figure, but the start of the workers does.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import os
 import shutil
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from flows import environment
 
 environment.quiet()
 
 from flows import analyses  # noqa: E402
+from flows.analysing import carrying_out  # noqa: E402
 from flows.publish import Resources  # noqa: E402
 from flows.study import load_study  # noqa: E402
 
@@ -32,19 +36,44 @@ def main() -> None:
     parser.add_argument("study", type=Path)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    study = load_study(options.study)
-    asked = study.settings.analyses.model_copy(update={"workers": options.workers, "scheduler": None})
+    print(json.dumps(run(options.study, options.workers)))
+
+
+def run(folder: Path, workers: int) -> dict[str, Any]:
+    """Numbers of analyses and bootstrap samples; seconds in all and by kind of analysis."""
+    study = load_study(folder)
+    asked = study.settings.analyses.model_copy(update={"workers": workers, "scheduler": None})
     study = replace(study, settings=study.settings.model_copy(update={"analyses": asked}))
-    with tempfile.TemporaryDirectory(prefix="alliance-analyses-") as folder:
-        database = Path(folder) / "alliance.duckdb"
+    by_kind = _timed_by_kind()
+    with tempfile.TemporaryDirectory(prefix="alliance-analyses-") as scratch:
+        database = Path(scratch) / "alliance.duckdb"
         shutil.copyfile(study.paths.published_file, database)
         started, used = time.perf_counter(), _cpu_seconds()
         found = analyses.run(
             database, study=study, code_version="benchmark", resources=Resources("2GB", 1), progress=lambda _: None
         )
         wall, cpu = time.perf_counter() - started, _cpu_seconds() - used
-    samples = {"analyses": len(found), "bootstrap": asked.bootstrap}
-    print(json.dumps({**samples, "wall_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1)}))
+    return {
+        "analyses": len(found),
+        "bootstrap": asked.bootstrap,
+        "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(cpu, 1),
+        "by_kind": {kind: round(took, 2) for kind, took in sorted(by_kind.items())},
+    }
+
+
+def _timed_by_kind() -> dict[str, float]:
+    """Seconds by kind, filled as analyses are carried out from now on."""
+    seconds: dict[str, float] = defaultdict(float)
+    original = carrying_out.Registrar.carry_out
+
+    def timed(self: carrying_out.Registrar, analysis: Any, *rest: Callable[..., Any]) -> None:
+        started = time.process_time()
+        original(self, analysis, *rest)
+        seconds[analysis.kind] += time.process_time() - started
+
+    carrying_out.Registrar.carry_out = timed  # type: ignore[method-assign]
+    return seconds
 
 
 def _cpu_seconds() -> float:
