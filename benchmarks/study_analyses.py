@@ -2,8 +2,8 @@
 
     python -m benchmarks.study_analyses demo-study --workers 2
 
-``cpu_seconds`` are those of this process and its workers together, ``by_kind`` those of this process alone for each kind
-of analysis; the import of the packages counts in no figure, but the start of the workers does.
+``cpu_seconds`` are those of this process and its workers together, ``by_kind`` those of this process alone for each
+kind of analysis; the import of the packages counts in no figure, but the start of the workers does.
 """
 
 from __future__ import annotations
