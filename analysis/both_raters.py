@@ -190,6 +190,8 @@ def study_outcome_on_both(
         if len(raters) == 2:
             for scale in views.client.columns:
                 rows += list(_path_rows(name, str(scale), raters["client"], raters["therapist"], settings))
+    if not rows:
+        raise AnalysisError("No dyad has both views of any scale.", Status.NO_DATA)
     frame = adjusted(pd.DataFrame(rows))
     if not frame["estimate"].notna().any():
         raise AnalysisError(

@@ -358,6 +358,8 @@ def whole_solution_rows(
 
 
 def _whole_row(coefficient: str, tried: Attempt[Any], estimate: float) -> dict[str, Any]:
+    if tried.status is Status.OK and np.isnan(estimate):
+        tried = Attempt(None, Status.NOT_APPLICABLE, "One component only: no general factor can be told from it.")
     return {
         "subject": WHOLE_SOLUTION,
         "coefficient": coefficient,

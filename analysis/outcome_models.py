@@ -184,6 +184,9 @@ def stepwise_rows(outcome: Outcome, before: np.ndarray | None) -> Iterator[dict[
     yield effect_row(outcome, model, "", "r_squared") | said | {"estimate": found.r2}
 
 
+_NO_SLOPE = "A score does not vary, or the scores are collinear: there is no slope of its own that could change."
+
+
 def overlap_change_rows(
     outcome: Outcome, without: pd.DataFrame, model: str, before: np.ndarray | None, settings: EffectSettings
 ) -> Iterator[dict[str, Any]]:
@@ -206,21 +209,27 @@ def overlap_change_rows(
                 level=settings.level,
             )
         except AnalysisError as error:
-            row = effect_row(outcome, model, "", "slope_change")
-            yield row | {"status": error.status.value, "reason": str(error), "family": None, "overlap_left_out": True}
+            told = {"status": error.status.value, "reason": str(error), "family": None, "overlap_left_out": True}
+            for name in group:
+                yield effect_row(outcome, model, name, "slope_change") | told
             continue
         for one in changes:
             row = effect_row(outcome, model, one.predictor, "slope_change")
-            yield row | {
-                "covariates": outcome.covariates(before),
-                "overlap_left_out": True,
-                "interval_method": "cluster_jackknife",
-                "estimate": one.change,
-                "standard_error": one.se,
-                "df": one.df,
-                "p": one.p,
-                "lower": one.ci_lower,
-                "upper": one.ci_upper,
-                "family": f"{row['family']}, change without overlap",
-                **count_people(outcome.keys[used]),
-            }
+            told = {} if np.isfinite(one.change) else {"status": Status.SINGULAR.value, "reason": _NO_SLOPE}
+            yield (
+                row
+                | told
+                | {
+                    "covariates": outcome.covariates(before),
+                    "overlap_left_out": True,
+                    "interval_method": "cluster_jackknife",
+                    "estimate": one.change,
+                    "standard_error": one.se,
+                    "df": one.df,
+                    "p": one.p,
+                    "lower": one.ci_lower,
+                    "upper": one.ci_upper,
+                    "family": f"{row['family']}, change without overlap",
+                    **count_people(outcome.keys[used]),
+                }
+            )

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.observations import check_level, cluster_sums, complete
+from analysis.status import AnalysisError, Status
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def slope_changes(
 
     Both regressions are of ``outcome`` (n,) on all k columns at once (and the ``covariates``), on the rows complete in
     both. The jackknife over clusters keeps that the two slopes rest on the same people (Efron & Stein 1981; t with
-    clusters - 1 degrees of freedom). With one cluster, or a slope that cannot be told, there is no interval.
+    clusters - 1 degrees of freedom). With one cluster, or a slope that cannot be told, there is no interval. Raises
+    :class:`AnalysisError` when the outcome does not vary.
     """
     check_level(level)
     held = pd.DataFrame(index=with_all.index) if covariates is None else covariates
@@ -51,6 +53,8 @@ def slope_changes(
     columns |= {f"without {name}": without[name] for name in with_all.columns}
     columns |= {f"held {name}": held[name] for name in held.columns}
     rows = complete(columns, cluster)
+    if np.ptp(rows.values[:, 0]) == 0:
+        raise AnalysisError(f"The outcome does not vary over its {rows.n} rows.", Status.CONSTANT)
     k, c = with_all.shape[1], held.shape[1]
     z = (rows.values - rows.values.mean(axis=0)) / np.maximum(rows.values.std(axis=0), 1e-300)
     i, j = np.triu_indices(z.shape[1])
