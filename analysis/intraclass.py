@@ -122,6 +122,10 @@ def _mean_squares(x: np.ndarray) -> tuple[float, float, float, float]:
 
 def _forms(msb: float, msj: float, mse: float, msw: float, n: int, k: int, alpha: float) -> tuple[IntraclassForm, ...]:
     df_b, df_w, df_e = n - 1, n * (k - 1), (n - 1) * (k - 1)
+    # Only ratios of mean squares count below, and products of huge ones would not be numbers any more.
+    unit = max(msb, msj, mse, msw)
+    if 0 < unit < np.inf:
+        msb, msj, mse, msw = msb / unit, msj / unit, mse / unit, msw / unit
     one_way, two_way = msb / msw, msb / mse
 
     def row(form: str, icc: float, f: float, df2: int, limits: tuple[float, float]) -> IntraclassForm:

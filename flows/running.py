@@ -79,11 +79,16 @@ def serve_schedule(
     paths = StudyPaths(folder)
     _make_private(paths.work_dir)
     environment.prepare_prefect(paths.prefect_dir)
+    # Prefect reads the address when it is first imported, which telling a wrong cron does: it must be set by then, or
+    # Prefect starts its embedded server, which has no scheduler, and waits for ever without an error.
+    port = None if "PREFECT_API_URL" in os.environ else _free_port()
+    if port is not None:
+        os.environ["PREFECT_API_URL"] = _address(port)
     _hold_when(cron, timezone)
     end_leftover_servers(paths.prefect_dir)
     # A service manager stops with SIGTERM; without this the server would outlive a schedule that has just begun.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with _server(paths, say):
+    with _server(paths, port, say):
         from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
         from prefect.schedules import Cron, Interval
 
@@ -135,15 +140,14 @@ def _make_private(folder: Path) -> None:
 
 
 @contextmanager
-def _server(paths: StudyPaths, say: Callable[[str], None]) -> Iterator[None]:
-    """The Prefect server to schedule with: the one that PREFECT_API_URL names, or one of this study's own.
+def _server(paths: StudyPaths, port: int | None, say: Callable[[str], None]) -> Iterator[None]:
+    """The Prefect server to schedule with: one of this study's own on ``port``, or without it the one that is there.
 
     The embedded server that a single run uses has no scheduler, so a schedule needs a real one.
     """
-    if "PREFECT_API_URL" in os.environ:
+    if port is None:
         yield
         return
-    port = _free_port()
     say("starting a Prefect server on this machine")
     server = subprocess.Popen(
         [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"],
@@ -152,17 +156,19 @@ def _server(paths: StudyPaths, say: Callable[[str], None]) -> Iterator[None]:
         start_new_session=True,
     )
     note = note_server(paths.prefect_dir, server.pid)
-    url = f"http://127.0.0.1:{port}/api"
     try:
-        _wait_until_healthy(url, server)
-        os.environ["PREFECT_API_URL"] = url
-        say(f"Prefect API at {url}")
+        _wait_until_healthy(_address(port), server)
+        say(f"Prefect API at {_address(port)}")
         yield
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
         note.unlink(missing_ok=True)
+
+
+def _address(port: int) -> str:
+    return f"http://127.0.0.1:{port}/api"
 
 
 def _free_port() -> int:

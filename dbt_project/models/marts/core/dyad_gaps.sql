@@ -122,10 +122,11 @@ errors as (
     group by dyads.theme_number
 ),
 
+-- gaps that differ in what threads add up in another order are the same gap
 placed as (
     select
         dyads.*,
-        100.0 * cume_dist() over (partition by session_id, theme_number order by gap) as percentile,
+        100.0 * cume_dist() over (partition by session_id, theme_number order by round(gap, 6)) as percentile,
         count(*) over (partition by session_id, theme_number) as n_dyads
     from of_dyads as dyads
 )
