@@ -139,6 +139,9 @@ def publish(
                 shutil.move(str(report_dir), version / "report")
             manifest = _manifest(version, refresh_id, tables, {"alliance.duckdb": hashed.result()}, pool)
         (version / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        _sync(version / "manifest.json")
+        for folder in (*(each for each in version.rglob("*") if each.is_dir()), version, paths.versions_dir):
+            _sync(folder)
         switch(paths, refresh_id)
     except OSError as error:
         shutil.rmtree(version, ignore_errors=True)
@@ -158,7 +161,7 @@ def switch(paths: StudyPaths, refresh_id: str) -> None:
         if not link.is_symlink():
             _replace_link(link, Path("current") / name)
     _replace_link(paths.current_link, Path("versions") / refresh_id)
-    _sync_folder(paths.warehouse_dir)
+    _sync(paths.warehouse_dir)
 
 
 def versions(paths: StudyPaths) -> list[str]:
@@ -195,8 +198,9 @@ def _replace_link(link: Path, target: Path) -> None:
     fresh.replace(link)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Put a file, or the names in a folder, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -296,5 +300,7 @@ def _manifest(
 
 
 def _sha256(path: Path) -> str:
+    """The hash of a file that is on the disk: readers are not sent to what a power cut could still take away."""
     with path.open("rb") as handle:
+        os.fsync(handle.fileno())
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -34,7 +34,7 @@ from flows.site_models import FileSettings
 from flows.study import Study
 
 # Raise it when a reader reads the same bytes otherwise than before; every delivery is then read again.
-READERS_VERSION = 1
+READERS_VERSION = 2
 
 
 @dataclass(frozen=True)
