@@ -6,7 +6,7 @@ kept and counted where the study asks for that; where a date is missing, the ord
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -97,11 +97,6 @@ def choose(
     benefit = of_row["benefit"].to_numpy(dtype=float)[at]
     flagged = int(late[at].sum()) if rule.after == "flag" else int((log["note"] == RATED_AFTER).sum())
     return Chosen(chosen, kept, benefit, at, log, flagged, int(undated[at].sum()))
-
-
-def without_choice(rule: RatingRule) -> RatingRule:
-    """The same rule for ratings of which each unit has one already."""
-    return replace(rule, session="given")
 
 
 def _standing(units: pd.DataFrame, dyads: pd.DataFrame | None, choice: DyadChoice) -> np.ndarray:
