@@ -9,13 +9,16 @@
         {{ exceptions.raise_compiler_error(target_relation ~ " has no column site_id, so its sites cannot be replaced") }}
     {%- endif -%}
     delete from {{ target_relation }}
-    where site_id in (select cast(site_id as {{ category("site_id") }}) from {{ changed_sites_relation() }});
+    where site_id in {{ changed_sites() }};
 
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }} from {{ arg_dict["temp_relation"] }};
 {%- endmacro %}
 
-{#- A strategy runs outside a model's own SQL, where source() is not known: the relation is named by hand. -#}
-{% macro changed_sites_relation() -%}
-    {{ return(api.Relation.create(database="landing", schema="raw", identifier="changed_sites")) }}
+{#-
+  The changed sites as a subquery, in the type that the large tables have. A strategy runs outside a model's own SQL,
+  where source() is not known: the relation is named by hand.
+-#}
+{% macro changed_sites() -%}
+(select cast(site_id as {{ category("site_id") }}) from {{ api.Relation.create(database="landing", schema="raw", identifier="changed_sites") }})
 {%- endmacro %}

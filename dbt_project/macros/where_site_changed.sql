@@ -4,6 +4,6 @@
 -#}
 {% macro where_site_changed(site_id="site_id") -%}
     {%- if is_incremental() -%}
-where {{ site_id }} in (select cast(site_id as {{ category("site_id") }}) from {{ changed_sites_relation() }})
+where {{ site_id }} in {{ changed_sites() }}
     {%- endif -%}
 {%- endmacro %}
