@@ -55,6 +55,21 @@ def test_every_table_has_a_key_a_grain_and_column_comments(warehouse: duckdb.Duc
     assert one(warehouse, "select count(*) from meta.data_dictionary where description is null") == 0
 
 
+def test_no_number_is_none(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """What could not be computed is null with a reason; not-a-number and infinity pass every comparison unseen."""
+    columns = warehouse.execute(
+        "select schema_name, table_name, column_name from duckdb_columns() "
+        "where data_type in ('DOUBLE', 'FLOAT') and database_name = 'alliance'"
+    ).fetchall()
+    assert len(columns) > 50
+    found = [
+        column
+        for column in columns
+        if one(warehouse, 'select count(*) from {0}.{1} where not isfinite("{2}")'.format(*column))
+    ]
+    assert not found
+
+
 def test_every_cell_is_accounted_for(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert one(warehouse, "select count(*) from quality.cell_accounting where unaccounted <> 0") == 0
     assert one(warehouse, "select sum(n_cells) from quality.cell_accounting") == one(
