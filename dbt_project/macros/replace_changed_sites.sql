@@ -1,18 +1,47 @@
 {#-
-  The incremental strategy of every per-site table: rows of the changed sites give way to the rows the model selected,
-  which hold the changed sites only.
+  The incremental strategy of every per-site table: the changed sites' rows become those that the model selected, which
+  hold the changed sites only. A row that is there already, equal in every column, stays where it is: most of a changed
+  site is as it was, and to take such rows out of a large table's key and put them in again is most of the work.
 -#}
 {% macro get_incremental_replace_changed_sites_sql(arg_dict) -%}
-    {%- set target_relation = arg_dict["target_relation"] -%}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
+    {%- set target = arg_dict["target_relation"] -%}
+    {%- set selected = arg_dict["temp_relation"] -%}
+    {%- set names = arg_dict["dest_columns"] | map(attribute="quoted") | list -%}
+    {%- set columns = names | join(", ") -%}
+    {%- set keys = model["constraints"] | selectattr("type", "equalto", "primary_key") | list -%}
     {%- if "site_id" not in arg_dict["dest_columns"] | map(attribute="name") | list -%}
-        {{ exceptions.raise_compiler_error(target_relation ~ " has no column site_id, so its sites cannot be replaced") }}
+        {{ exceptions.raise_compiler_error(target ~ " has no column site_id, so its sites cannot be replaced") }}
+    {%- elif keys | length != 1 -%}
+        {{ exceptions.raise_compiler_error(target ~ " needs one primary_key constraint on the model") }}
     {%- endif -%}
-    delete from {{ target_relation }}
-    where site_id in {{ changed_sites() }};
+    delete from {{ target }} as present
+    where
+        present.site_id in {{ changed_sites() }}
+        and not exists (
+            select 1
+            from (
+                select {{ columns }} from {{ target }} where site_id in {{ changed_sites() }}
+                intersect
+                select {{ columns }} from {{ selected }}
+            ) as unchanged
+            where
+                {% for key in keys[0].columns -%}
+                unchanged.{{ key }} = present.{{ key }}{{ " and " if not loop.last }}
+                {%- endfor %}
+        );
 
-    insert into {{ target_relation }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }};
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }}
+    from {{ selected }} as selected
+    where not exists (
+        select 1
+        from {{ target }} as present
+        where
+            present.site_id in {{ changed_sites() }}
+            {%- for name in names %}
+            and present.{{ name }} is not distinct from selected.{{ name }}
+            {%- endfor %}
+    );
 {%- endmacro %}
 
 {#-

@@ -21,49 +21,38 @@ comparable as (
     where patterns.n_answered >= 8 and patterns.share_modal < 0.8
 ),
 
+-- answer sets that occur more than once are few, so what is asked of them is asked of them alone
 repeated as (
     select
         site_id,
         instrument_id,
         rater,
-        answers_key,
-        count(distinct client_id) as n_clients
+        answers_key
     from comparable
     group by site_id, instrument_id, rater, answers_key
-    having count(*) > 1
-),
-
-repeated_by_client as (
-    select
-        site_id,
-        instrument_id,
-        rater,
-        answers_key,
-        client_id
-    from comparable
-    group by site_id, instrument_id, rater, answers_key, client_id
     having count(*) > 1
 ),
 
 copies as (
     select
         comparable.form_id,
-        repeated.n_clients > 1 as same_as_other_client,
-        repeated_by_client.client_id is not null as same_as_own_earlier
+        min(comparable.client_id) over (
+            partition by comparable.site_id, comparable.instrument_id, comparable.rater, comparable.answers_key
+        ) <> max(comparable.client_id) over (
+            partition by comparable.site_id, comparable.instrument_id, comparable.rater, comparable.answers_key
+        ) as same_as_other_client,
+        count(*) over (
+            partition by
+                comparable.site_id, comparable.instrument_id, comparable.rater, comparable.answers_key,
+                comparable.client_id
+        ) > 1 as same_as_own_earlier
     from comparable
-    left join repeated
+    inner join repeated
         on
             comparable.answers_key = repeated.answers_key
             and comparable.site_id = repeated.site_id
             and comparable.instrument_id = repeated.instrument_id
             and comparable.rater = repeated.rater
-    left join repeated_by_client
-        on
-            comparable.answers_key = repeated_by_client.answers_key
-            and comparable.client_id = repeated_by_client.client_id
-            and comparable.site_id = repeated_by_client.site_id
-            and comparable.instrument_id = repeated_by_client.instrument_id
-            and comparable.rater = repeated_by_client.rater
 ),
 
 paired_instruments as (
@@ -94,13 +83,14 @@ select
     patterns.n_answered as n_values,
     patterns.same_answer_across_reversed,
     coalesce(patterns.sd = 0, false) as is_flat,
-    copies.form_id is not null as is_comparable,
+    comparable.form_id is not null as is_comparable,
     coalesce(copies.same_as_other_client, false) as same_as_other_client,
     coalesce(copies.same_as_own_earlier, false) as same_as_own_earlier
 from {{ ref("forms") }} as forms
 left join first_sessions on forms.client_id = first_sessions.client_id
 left join {{ ref("response_patterns") }} as patterns on forms.form_id = patterns.form_id
 left join {{ ref("orphan_forms") }} as orphans on forms.form_id = orphans.form_id
+left join comparable on forms.form_id = comparable.form_id
 left join copies on forms.form_id = copies.form_id
 left join paired_instruments as paired
     on forms.site_id = paired.site_id and forms.instrument_id = paired.instrument_id

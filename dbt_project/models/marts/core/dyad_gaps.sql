@@ -3,7 +3,11 @@
     post_hook={"sql": "{{ add_primary_key() }}", "transaction": false}
 ) }}
 
--- The place of a gap is one among all dyads of the study, so the table is made whole, whichever sites changed.
+-- The place of a gap is one among all dyads of the study, so every row is written anew whichever sites changed; what a
+-- dyad's own answers make of it is taken from the rows of before where its site did not change.
+-- depends_on: {{ ref("stg_changed_sites") }}
+{%- set rows_of_before = has_rows_of_before() %}
+
 with themes as (
     select
         theme,
@@ -39,7 +43,11 @@ compared as (
     from {{ ref("dyad_items") }} as answers
     inner join items
         on answers.item_id = items.item_id
-    where answers.difference is not null
+    where
+        answers.difference is not null
+        {%- if rows_of_before %}
+        and answers.site_id in (select site_id from {{ ref("stg_changed_sites") }})
+        {%- endif %}
 ),
 
 -- one number to group by, while there are as many rows as answers; an instrument at a time
@@ -52,8 +60,7 @@ of_pairs as (
         any_value(theme_number) as theme_number,
         count(*) as n_items,
         sum(client_percent) as client_sum,
-        sum(gap) as gap_sum,
-        sum(gap * gap) as gap_squares
+        sum(gap) as gap_sum
     from compared
     group by pair_theme_id
 ),
@@ -68,10 +75,29 @@ of_dyads as (
         theme_number,
         sum(n_items) as n_items,
         sum(client_sum) / sum(n_items) as client_rating,
-        sum(gap_sum) / sum(n_items) as gap,
-        sum(gap_squares) - sum(gap_sum) * sum(gap_sum) / sum(n_items) as within_squares
+        sum(gap_sum) / sum(n_items) as gap
     from of_pairs
     group by dyad_id, session_id, theme_number
+),
+
+all_dyads as (
+    select * from of_dyads
+    {%- if rows_of_before %}
+    union all
+    select
+        before.dyad_gap_id,
+        before.site_id,
+        before.dyad_id,
+        before.session_id,
+        themes.theme_number,
+        before.n_items,
+        before.client_rating,
+        before.gap
+    from {{ this }} as before
+    inner join themes
+        on before.theme = themes.theme
+    where before.site_id not in (select site_id from {{ ref("stg_changed_sites") }})
+    {%- endif %}
 ),
 
 -- read again instead of kept from above: two columns of all answers are cheaper to scan twice than to store once
@@ -79,7 +105,8 @@ item_differences as (
     select
         item_id,
         count(difference) as n,
-        avg(difference) as mean_difference
+        avg(difference) as mean_difference,
+        sum(difference * difference) as squares
     from {{ ref("dyad_items") }}
     group by item_id
 ),
@@ -88,7 +115,8 @@ of_items as (
     select
         items.theme_number,
         differences.n,
-        100.0 * differences.mean_difference / items.width as mean_gap
+        100.0 * differences.mean_difference / items.width as mean_gap,
+        100.0 * 100.0 * differences.squares / items.width / items.width as squares
     from item_differences as differences
     inner join items
         on differences.item_id = items.item_id
@@ -99,27 +127,41 @@ item_squares as (
     select
         theme_number,
         count(*) as n_items,
+        sum(squares) as squares,
         sum(n * mean_gap * mean_gap) - sum(n * mean_gap) * sum(n * mean_gap) / sum(n) as between_squares
     from of_items
     group by theme_number
 ),
 
+dyad_squares as (
+    select
+        theme_number,
+        count(*) as n_dyads,
+        sum(n_items) as n_gaps,
+        sum(n_items * gap * gap) as squares
+    from all_dyads
+    group by theme_number
+),
+
 -- What is left of the gaps of a dyad's items once the dyad's own gap and the items' means are taken out (the residual
 -- mean square of dyads by items, Hoyt 1941) is the error variance of the gap in one item.
-errors as (
+residuals as (
     select
         dyads.theme_number,
-        case
-            when sum(dyads.n_items) - count(*) - any_value(item_squares.n_items) + 1 > 0
-                and any_value(item_squares.n_items) > 1
-                then
-                    greatest(sum(dyads.within_squares) - any_value(item_squares.between_squares), 0)
-                    / (sum(dyads.n_items) - count(*) - any_value(item_squares.n_items) + 1)
-        end as error_variance
-    from of_dyads as dyads
-    inner join item_squares
-        on dyads.theme_number = item_squares.theme_number
-    group by dyads.theme_number
+        items.n_items,
+        items.squares - dyads.squares - items.between_squares as squares,
+        dyads.n_gaps - dyads.n_dyads - items.n_items + 1 as degrees_of_freedom
+    from dyad_squares as dyads
+    inner join item_squares as items
+        on dyads.theme_number = items.theme_number
+),
+
+errors as (
+    select
+        theme_number,
+        greatest(squares, 0) / degrees_of_freedom as error_variance
+    from residuals
+    where degrees_of_freedom > 0 and n_items > 1
 ),
 
 -- gaps that differ in what threads add up in another order are the same gap
@@ -128,7 +170,7 @@ placed as (
         dyads.*,
         100.0 * cume_dist() over (partition by session_id, theme_number order by round(gap, 6)) as percentile,
         count(*) over (partition by session_id, theme_number) as n_dyads
-    from of_dyads as dyads
+    from all_dyads as dyads
 )
 
 select
