@@ -65,7 +65,7 @@ def test_no_number_is_none(warehouse: duckdb.DuckDBPyConnection) -> None:
     found = [
         column
         for column in columns
-        if one(warehouse, 'select count(*) from {0}.{1} where not isfinite("{2}")'.format(*column))
+        if one(warehouse, 'select count(*) from {}.{} where not isfinite("{}")'.format(*column))
     ]
     assert not found
 
