@@ -18,7 +18,6 @@ from analysis.component_study import (
     RULES,
     ComponentSettings,
     FoundComponents,
-    ItemFacts,
     facts_of_items,
     not_correlated,
     number_of,
@@ -36,6 +35,7 @@ from analysis.component_tables import (
     suitability_table,
 )
 from analysis.correlation import Correlations, LeftOut, correlate_counts, correlate_products, screen
+from analysis.item_facts import ItemFacts
 from analysis.item_sums import ItemSums, sum_rows
 from analysis.retention import retention
 from analysis.scale_reliability import component_sets, reliability_of_sums

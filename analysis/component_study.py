@@ -5,8 +5,8 @@ Each table is a frame with the columns of the results table of the same name, le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -31,6 +31,7 @@ from analysis.components import find_components
 from analysis.correlation import Correlations, correlate
 from analysis.correspondence import wording_check
 from analysis.general_factor import schmid_leiman
+from analysis.item_facts import ItemFacts
 from analysis.omega import omega
 from analysis.resampling import MapFunction, MissingRule
 from analysis.retention import Retention, retention
@@ -89,18 +90,6 @@ class ComponentSettings:
     bootstrap: int = 0
     min_rows: int = 50
     level: float = 0.95
-
-
-@dataclass(frozen=True, eq=False)
-class ItemFacts:
-    """What the codebook says of items, by item id: theme, subscale (``wai_s.bond``; items without one are not in it),
-    lowest and highest answer, those reverse-keyed; and the themes' full names."""
-
-    themes: Mapping[str, str] = field(default_factory=dict)
-    scales: Mapping[str, str] = field(default_factory=dict)
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    reversed_items: frozenset[str] = frozenset()
-    theme_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

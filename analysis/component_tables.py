@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from analysis.correlation import Correlations
 from analysis.correspondence import WordingCheck
 from analysis.general_factor import GeneralFactor, explained_common_variances
 from analysis.intervals import percentile_interval
+from analysis.item_facts import ItemFacts
 from analysis.omega import Omega
 from analysis.retention import Retention
 from analysis.salience import Salience
@@ -22,9 +23,6 @@ from analysis.stability import Stability
 from analysis.status import Attempt, Status
 from analysis.study_rows import Rows
 from analysis.suitability import Suitability
-
-if TYPE_CHECKING:
-    from analysis.component_study import ItemFacts
 
 INTERVAL_METHODS = {"feldt": "feldt", "bootstrap": "bootstrap_therapist"}
 WHOLE_SOLUTION = "0"

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.cfa import cfa
-from analysis.component_study import ComponentSettings, FoundComponents, ItemFacts
+from analysis.component_study import ComponentSettings, FoundComponents
 from analysis.component_tables import why
 from analysis.correspondence import Correspondence, correspondence
 from analysis.correspondence_bootstrap import correspondence_with_intervals
+from analysis.item_facts import ItemFacts
 from analysis.status import Attempt, Status, attempt
 from analysis.study_rows import StudyResult
 

@@ -11,12 +11,13 @@ import pandas as pd
 
 from analysis.agreement import Agreement, agree
 from analysis.association import correlate
-from analysis.component_study import ComponentSettings, FoundComponents, ItemFacts, resampling_rule
+from analysis.component_study import ComponentSettings, FoundComponents, resampling_rule
 from analysis.component_tables import why
 from analysis.component_uncertainty import carry_to_each_other
 from analysis.congruence import Sample, bootstrap_congruence, congruence, mark
 from analysis.emphasis import emphasis
 from analysis.intervals import percentile_interval
+from analysis.item_facts import ItemFacts
 from analysis.outcome_study import adjusted, correlation_intervals
 from analysis.paired_emphasis import paired_answers, paired_emphasis
 from analysis.resampling import MapFunction, MissingRule

@@ -13,12 +13,11 @@ import numpy as np
 from demo import site_hillside, site_lakeside, site_north, site_parkview, site_riverside, site_seaside
 from demo.answers import draw
 from demo.dirt import DirtLog, Mess, TooFewForms
-from demo.model import population
+from demo.model import Codebook, population
 from demo.people import KINDS, make_people
 from demo.site_parts import SitePlan
 from demo.study_files import write_settings
 from demo.truth import Truth, make_truth, write_truth
-from flows.codebook import load_codebook
 
 __all__ = ["DEFAULT_SEED", "TooFewForms", "Truth", "generate"]
 
@@ -37,6 +36,7 @@ _MIN_SESSIONS_APART = 5
 
 def generate(
     folder: Path,
+    codebook: Codebook,
     *,
     clients: int = 176,
     therapists: int = 60,
@@ -49,6 +49,8 @@ def generate(
 
     Parameters
     ----------
+    codebook
+        Which items the instruments have, and how they are keyed.
     clients, therapists
         In the whole study; spread evenly over the sites, at least one of each per site.
     seed
@@ -76,7 +78,7 @@ def generate(
     _check_sizes(clients, therapists, sites, early_sessions)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"the folder {folder.name} is not empty; the demo study needs a new one")
-    items = population(load_codebook())
+    items = population(codebook)
     # One stream for each purpose: spoiling a file or adding a site must not change anybody's answers.
     of_people, of_answers, of_dirt = np.random.SeedSequence(seed).spawn(3)
     people = make_people(

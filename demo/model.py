@@ -8,13 +8,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.codebook import Codebook, Item
-
 Matrix = NDArray[np.float64]
+
+
+class Item(Protocol):
+    """What the demo asks of an item of the codebook."""
+
+    @property
+    def instrument_id(self) -> str: ...
+    @property
+    def item_id(self) -> str: ...
+    @property
+    def item_number(self) -> int: ...
+    @property
+    def reverse_keyed(self) -> bool: ...
+    @property
+    def theme(self) -> str: ...
+    @property
+    def topic(self) -> str: ...
+
+
+class Codebook(Protocol):
+    """What the demo asks of a codebook. The commands use the demo, so it takes theirs instead of loading one."""
+
+    def items(self, instrument_id: str, /) -> tuple[Any, ...]: ...
+    def item_range(self, item: Any, /) -> tuple[float, float]: ...
+
 
 RATERS = ("client", "therapist")
 INSTRUMENTS = ("wai_s", "haq_i", "calpas")

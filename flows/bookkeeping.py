@@ -16,7 +16,7 @@ from flows.finding_changes import record_finding_changes
 from flows.progress import say
 
 if TYPE_CHECKING:
-    from flows.steps import Refresh
+    from flows.refresh import Refresh
 
 _REFRESH = """
 insert into alliance.meta.refreshes by name

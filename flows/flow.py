@@ -19,7 +19,7 @@ from flows import steps
 from flows.errors import AllianceError
 from flows.leftover_server import note_server
 from flows.paths import StudyPaths
-from flows.steps import Ended, Refresh
+from flows.refresh import Ended, Refresh
 from flows.summary import arrivals_table, checks_table, findings_markdown
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 import pyarrow as pa
 
 from flows.code_version import code_version
+from flows.fingerprints import site_fingerprints
 from flows.landing.known_ids import hide_known_ids
 from flows.landing.land import delivery_headers, land
 from flows.landing.reading import Limits
 from flows.landing.schema import codebook_frames
 from flows.landing.store import LandingStore, open_store
 from flows.landing.withdrawals import land_withdrawals
-from flows.layout import Layout, resolve_layout, site_fingerprints
+from flows.layout import Layout, resolve_layout
 from flows.problems import Problem
 from flows.progress import say
 from flows.pseudonyms import load_or_make_key, update_pseudonyms

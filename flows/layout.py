@@ -14,7 +14,6 @@ import pandas as pd
 
 from flows.codebook import Codebook
 from flows.delivery_headers import DeliveredColumn, DeliveryHeader, free_text_columns
-from flows.fingerprints import site_fingerprints
 from flows.landing.discover import matches
 from flows.layout_blocks import Delivery, LayoutRows, leave_unmapped, resolve_delivery
 from flows.layout_tables import LAYOUT_TABLES, make_frame
@@ -28,7 +27,6 @@ __all__ = [
     "Layout",
     "free_text_columns",
     "resolve_layout",
-    "site_fingerprints",
 ]
 
 

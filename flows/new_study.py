@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flows.codebook import load_codebook
 from flows.errors import UsageError
 
 STUDY = """\
@@ -82,5 +83,5 @@ def make_demo(folder: Path) -> str:
         return f"{folder} is there already and was left as it is"
     import demo
 
-    demo.generate(folder)
+    demo.generate(folder, load_codebook())
     return f"made the demo study in {folder}; its truth and its dirt are written in {folder / 'truth'}"

@@ -17,8 +17,8 @@ from flows.progress import Listener
 if TYPE_CHECKING:
     from flows.checking import Checked, CheckedCells
     from flows.errors import AllianceError
+    from flows.refresh import Ended
     from flows.status import Status
-    from flows.steps import Ended
 
 # Piped output is for other programs and for reading later; it has no window whose width it must fit.
 _PIPED_WIDTH = 240

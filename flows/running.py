@@ -24,7 +24,7 @@ from flows.paths import StudyPaths
 from flows.progress import Listener, listening, say
 
 if TYPE_CHECKING:
-    from flows.steps import Ended
+    from flows.refresh import Ended
 
 _SERVER_WAIT_SECONDS = 180
 # What the smallest study takes: Prefect's records, dbt's parsed project, the build and a new version.

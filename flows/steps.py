@@ -11,7 +11,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,79 +27,12 @@ from flows.errors import AllianceError, CheckFailed
 from flows.forgetting import forget_withdrawn
 from flows.locking import refresh_lock
 from flows.paths import StudyPaths
-from flows.problems import Problem
 from flows.progress import say
-from flows.publish import Resources
+from flows.refresh import Ended, Refresh
 from flows.scope import Scope
-from flows.study import Study, load_study
+from flows.study import load_study
 
 _ID_FORMAT = "%Y%m%dT%H%M%SZ"
-
-
-@dataclass(frozen=True)
-class Refresh:
-    """One refresh on its way through the steps.
-
-    Parameters
-    ----------
-    refresh_id
-        UTC start as ``20261123T064500Z``; sorts by time and names the version.
-    seconds
-        Wall-clock seconds of each step that has ended.
-    """
-
-    paths: StudyPaths
-    refresh_id: str
-    started_at: dt.datetime
-    full: bool = False
-    study: Study | None = None
-    scope: Scope | None = None
-    new_deliveries: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    overdue: tuple[str, ...] = ()
-    arrivals: tuple[dict[str, str | int], ...] = ()
-    verdict: judgement.Verdict | None = None
-    findings: tuple[str, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def is_nothing_new(self) -> bool:
-        """Whether the published warehouse already is what this refresh would make."""
-        return self.scope is not None and self.scope.kind == "nothing_new"
-
-    @property
-    def settings(self) -> Study:
-        """The study; raises when landing has not loaded it yet."""
-        if self.study is None:
-            raise RuntimeError("the study is loaded by landing, which comes first")
-        return self.study
-
-    @property
-    def decided(self) -> Scope:
-        """The scope; raises when landing has not decided it yet."""
-        if self.scope is None:
-            raise RuntimeError("the scope is decided by landing, which comes first")
-        return self.scope
-
-    @property
-    def resources(self) -> Resources:
-        """Memory limit and threads for DuckDB in every step."""
-        return Resources(self.settings.settings.memory_limit, self.settings.settings.threads)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a refresh ended, for the command line, `alliance status` and machines."""
-
-    refresh_id: str
-    status: str
-    kind: str
-    new_deliveries: int
-    problems: int
-    warnings: int
-    overdue: tuple[str, ...]
-    seconds: dict[str, float]
-    message: str
 
 
 Step = Callable[[Refresh], Refresh]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flows.steps import Refresh
+    from flows.refresh import Refresh
 
 
 def arrivals_table(refresh: Refresh) -> list[dict[str, Any]]:

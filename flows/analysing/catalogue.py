@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 import pandas as pd
 
-from analysis.component_study import ItemFacts
+from analysis.item_facts import ItemFacts
 from flows.analysis_settings import AnalysisSettings
 from flows.database import text_frame
 

@@ -15,7 +15,7 @@ import yaml
 from flows import steps
 from flows.checking import check_study
 from flows.errors import AllianceError
-from flows.steps import Ended
+from flows.refresh import Ended
 from tests.e2e.conftest import alliance
 
 # Quotes and a hash sign in the study's own path, too.

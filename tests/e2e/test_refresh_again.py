@@ -19,7 +19,7 @@ from flows import steps
 from flows.errors import AllianceError, BuildError, CheckFailed
 from flows.locking import refresh_lock
 from flows.publish import versions
-from flows.steps import Ended
+from flows.refresh import Ended
 from tests.e2e.conftest import alliance
 
 

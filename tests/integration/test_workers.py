@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.component_study import ComponentSettings, ItemFacts, study_components
+from analysis.component_study import ComponentSettings, study_components
 from analysis.components import find_components
 from analysis.correlation import correlate
+from analysis.item_facts import ItemFacts
 from analysis.resampling import MapFunction
 from analysis.stability import Stability, bootstrap_solution
 from analysis.study_rows import KEYS, Rows

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.component_study import ComponentSettings, ItemFacts, study_components
+from analysis.component_study import ComponentSettings, study_components
 from analysis.components import find_components
 from analysis.correlation import correlate
+from analysis.item_facts import ItemFacts
 from analysis.resampling import MapFunction
 from analysis.retention import retention
 from analysis.solution import Solution

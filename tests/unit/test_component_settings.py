@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.component_study import RULES, ComponentSettings, ItemFacts, study_components
+from analysis.component_study import RULES, ComponentSettings, study_components
 from analysis.components import find_components
 from analysis.extraction import EXTRACTIONS
+from analysis.item_facts import ItemFacts
 from analysis.refit import refit_stack
 from analysis.rotation import ALIASES, ROTATIONS
 from analysis.rotation_target import scale_target, target_scales

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from analysis.component_labels import suggested_label, theme_counts
-from analysis.component_study import ComponentSettings, FoundComponents, ItemFacts, study_components
+from analysis.component_study import ComponentSettings, FoundComponents, study_components
 from analysis.correspondence import correspondence_intervals
 from analysis.correspondence_bootstrap import adjusted_rand, correspondence_with_intervals
 from analysis.correspondence_study import study_correspondence
+from analysis.item_facts import ItemFacts
 from analysis.stability import bootstrap_solution
 from analysis.status import AnalysisError, Status
 from analysis.study_rows import KEYS, Rows, StudyResult, verdict

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.component_study import ComponentSettings, ItemFacts, study_components
+from analysis.component_study import ComponentSettings, study_components
 from analysis.components import find_components
 from analysis.correlation import correlate
+from analysis.item_facts import ItemFacts
 from analysis.missing import ml_moments
 from analysis.reliability import alpha, item_statistics
 from analysis.retention import retention

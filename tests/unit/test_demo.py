@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from demo import DEFAULT_SEED, TooFewForms, Truth, generate
+from flows.codebook import load_codebook
 from flows.study import load_study
 
 SITES = ["hillside", "lakeside", "north", "parkview", "riverside", "seaside"]
@@ -26,16 +27,16 @@ def hashes(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Truth:
-    return generate(tmp_path_factory.mktemp("demo") / "study")
+    return generate(tmp_path_factory.mktemp("demo") / "study", load_codebook())
 
 
 def test_the_same_seed_gives_the_same_bytes(made: Truth, tmp_path: Path) -> None:
-    generate(tmp_path / "again", seed=DEFAULT_SEED)
+    generate(tmp_path / "again", load_codebook(), seed=DEFAULT_SEED)
     assert hashes(tmp_path / "again") == hashes(made.folder)
 
 
 def test_another_seed_gives_other_answers(made: Truth, tmp_path: Path) -> None:
-    generate(tmp_path / "other", seed=DEFAULT_SEED + 1)
+    generate(tmp_path / "other", load_codebook(), seed=DEFAULT_SEED + 1)
     other, own = hashes(tmp_path / "other"), hashes(made.folder)
     assert {path for path in own if "deliveries" in path and own[path] == other.get(path)} == {
         "deliveries/lakeside/data_dictionary.csv"
@@ -47,7 +48,7 @@ def test_no_file_tells_when_it_was_made(made: Truth, tmp_path: Path, monkeypatch
     with monkeypatch.context() as away:
         away.setenv("TZ", "Pacific/Auckland")
         time.tzset()
-        generate(tmp_path / "elsewhere")
+        generate(tmp_path / "elsewhere", load_codebook())
     time.tzset()
     ours = hashes(tmp_path / "elsewhere")
     for name in ("hillside/ratings.xlsx", "hillside/outcome.xlsx", "parkview/alliance.sav", "parkview/outcome.sav"):
@@ -110,7 +111,7 @@ def test_truth_is_written_as_it_is_returned(made: Truth) -> None:
 
 
 def test_a_clean_study_has_the_same_answers_and_no_dirt(made: Truth, tmp_path: Path) -> None:
-    clean = generate(tmp_path / "clean", dirt=False)
+    clean = generate(tmp_path / "clean", load_codebook(), dirt=False)
     assert clean.dirt.empty
     ours, theirs = (
         pd.read_csv(each.folder / "deliveries/seaside/answers.tsv", sep="\t", dtype=str) for each in (made, clean)
@@ -123,7 +124,9 @@ def test_a_clean_study_has_the_same_answers_and_no_dirt(made: Truth, tmp_path: P
 
 
 def test_larger_studies_repeat_the_six_kinds_of_site(tmp_path: Path) -> None:
-    truth = generate(tmp_path / "large", clients=240, therapists=70, sites=8, early_sessions=(5, 10, 20), seed=5)
+    truth = generate(
+        tmp_path / "large", load_codebook(), clients=240, therapists=70, sites=8, early_sessions=(5, 10, 20), seed=5
+    )
     study = load_study(tmp_path / "large")
     assert sorted(study.sites) == sorted([*SITES, "north_2", "lakeside_2"])
     assert [each.session for each in study.settings.sessions] == ["s05", "s10", "s20", "last"]
@@ -144,7 +147,7 @@ def test_ids_that_look_like_something_else_are_there(made: Truth) -> None:
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="not empty"):
-        generate(tmp_path)
+        generate(tmp_path, load_codebook())
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
 
 
@@ -161,11 +164,11 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 )
 def test_sizes_that_do_not_fit_are_refused(tmp_path: Path, sizes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="at least"):
-        generate(tmp_path / "study", **sizes)  # type: ignore[arg-type]
+        generate(tmp_path / "study", load_codebook(), **sizes)  # type: ignore[arg-type]
     assert not (tmp_path / "study").exists()
 
 
 def test_too_small_a_site_for_its_dirt_says_so(tmp_path: Path) -> None:
     with pytest.raises(TooFewForms, match="dirt=False"):
-        generate(tmp_path / "tiny", clients=6, therapists=6)
-    assert generate(tmp_path / "clean", clients=6, therapists=6, dirt=False).counts["clients"] == 6
+        generate(tmp_path / "tiny", load_codebook(), clients=6, therapists=6)
+    assert generate(tmp_path / "clean", load_codebook(), clients=6, therapists=6, dirt=False).counts["clients"] == 6

@@ -11,6 +11,7 @@ import pytest
 from demo import Truth, generate
 from demo.dirt import CHECK_OF, KINDS
 from expectations import load_checks
+from flows.codebook import load_codebook
 from flows.landing.store import LandingStore
 from flows.study import load_study
 from tests.unit.landing_studies import landed
@@ -40,7 +41,7 @@ IN_CELL: dict[str, set[str | None]] = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Truth:
-    return generate(tmp_path_factory.mktemp("demo") / "study")
+    return generate(tmp_path_factory.mktemp("demo") / "study", load_codebook())
 
 
 @pytest.fixture(scope="module")
