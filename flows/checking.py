@@ -87,11 +87,11 @@ def check_study(folder: Path, *, progress: Callable[[str], None] = lambda senten
         landed = land(study, study.paths, "check", store, limits=limits, progress=progress)
         layout = resolve_layout(study, study.codebook, delivery_headers(store), without_file=landed.without_file)
         found = preview(study, study.codebook, layout, landed.problems)
+        of_the_study = [*landed.problems, *withdrawal_problems(study, study.paths, store)]
         progress("decoding the answers")
         cells = _cells(study, store, layout)
     invalid = [problem for problem in study.problems if problem.site_id is not None]
     sites = [_in_words(site, [str(p) for p in invalid if p.site_id == site.site_id], cells) for site in found.values()]
-    of_the_study = [*landed.problems, *withdrawal_problems(study, study.paths)]
     problems: list[tuple[str, str]] = [(each.severity, str(each)) for each in of_the_study if not each.site_id]
     severities = [severity for severity, _ in problems]
     severities += [severity for site in sites for severity, _ in site.problems]

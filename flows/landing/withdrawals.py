@@ -31,7 +31,7 @@ def land_withdrawals(study: Study, paths: StudyPaths, store: LandingStore, key: 
     made = {
         row[0] for row in store.con.execute("select pseudonym from raw.pseudonyms where kind = 'client'").fetchall()
     }
-    for row_number, site_id, client, reason in _of_known_sites(study, paths, problems):
+    for row_number, site_id, client, reason in _of_known_sites(study, paths, store, problems):
         client_id = pseudonym(key, site_id, "client", client)
         if client_id not in made:
             problems.append(
@@ -50,18 +50,23 @@ def land_withdrawals(study: Study, paths: StudyPaths, store: LandingStore, key: 
     return problems
 
 
-def withdrawal_problems(study: Study, paths: StudyPaths) -> list[Problem]:
-    """What is wrong with ``withdrawals.csv`` as it stands, without a key or landed deliveries; changes nothing."""
+def withdrawal_problems(study: Study, paths: StudyPaths, store: LandingStore) -> list[Problem]:
+    """What is wrong with ``withdrawals.csv`` as it stands, without a key; changes nothing."""
     problems: list[Problem] = []
-    for _ in _of_known_sites(study, paths, problems):
+    for _ in _of_known_sites(study, paths, store, problems):
         pass
     return problems
 
 
-def _of_known_sites(study: Study, paths: StudyPaths, problems: list[Problem]) -> Iterator[tuple[int, str, str, str]]:
+def _of_known_sites(
+    study: Study, paths: StudyPaths, store: LandingStore, problems: list[Problem]
+) -> Iterator[tuple[int, str, str, str]]:
+    # A site that has left may return, and then what its clients withdrew must still be withdrawn.
+    left = {row[0] for row in store.con.execute("select distinct site_id from raw.deliveries").fetchall()}
+    known = {*study.sites, *study.invalid_sites, *left}
     for row in _withdrawals(paths, problems):
         row_number, site_id, _, _ = row
-        if site_id in study.sites or site_id in study.invalid_sites:
+        if site_id in known:
             yield row
             continue
         problems.append(
@@ -69,7 +74,7 @@ def _of_known_sites(study: Study, paths: StudyPaths, problems: list[Problem]) ->
                 "withdrawal_of_unknown_site",
                 row_number,
                 "The row names a site that the study does not have.",
-                "Write the site's id as in its site file; delete the row if the site has left the study.",
+                "Write the site's id as in its site file.",
             )
         )
 

@@ -45,7 +45,11 @@ class World:
     forms: dict[str, dict[FormKey, Form]] = field(default_factory=lambda: {site: {} for site in SITES})
     sent: dict[str, list[str]] = field(default_factory=lambda: {site: [] for site in SITES})
     named: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
+    first_names: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
     missing: dict[str, set[str]] = field(default_factory=lambda: {site: {"99"} for site in SITES})
+    left_out: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
+    away: set[str] = field(default_factory=set)
+    waiting: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
     withdrawn: set[tuple[str, str]] = field(default_factory=set)
     n_files: int = 0
 
@@ -76,6 +80,8 @@ class World:
             "therapist": "th", "session": "se", "date": {"column": "date", "format": "iso"},
             "missing": dict.fromkeys(sorted(self.missing[site]), "not asked"),
         }  # fmt: skip
+        if self.left_out[site]:
+            file["leave_out"] = sorted(self.left_out[site])
         if site == "wide":
             file["forms"] = [
                 {"instrument": "wai_s", "rater": rater, "items": f"{letter}{{item}}"}
@@ -86,7 +92,26 @@ class World:
         if site == "long":
             file |= {"shape": "long", "item_code": "it", "value": "va"}
         text = yaml.safe_dump({"site": site, "name": site, "files": [file]})
-        (self.folder / "sites" / f"{site}.yml").write_text(text)
+        if site not in self.away:
+            (self.folder / "sites" / f"{site}.yml").write_text(text)
+
+    def leave_or_return(self, site: str) -> None:
+        """The site's file is taken away, and put back the next time."""
+        if site in self.away:
+            self.away.remove(site)
+            self.write_site(site)
+        else:
+            self.away.add(site)
+            (self.folder / "sites" / f"{site}.yml").unlink()
+
+    def leave_out(self, site: str) -> None:
+        """Take back the site's first delivery, by the name it was first seen under, or let it count again."""
+        if not self.left_out[site]:
+            first = min(self.first_names[site].items(), key=lambda item: item[1])
+            self.left_out[site] = {first[1]: first[0]}
+        else:
+            self.left_out[site] = {}
+        self.write_site(site)
 
     def grow(self, site: str, n_clients: int) -> None:
         """New clients with up to two sessions, most of them rated by both."""
@@ -127,16 +152,32 @@ class World:
         return text.getvalue()
 
     def deliver(self, site: str, text: str | None = None, name: str | None = None) -> None:
-        """Put a file into the site's folder; what is sent last counts, bytes under a new name are not sent again."""
+        """Put a file into the site's folder."""
         text = self.export(site) if text is None else text
         if name is None:
             self.n_files += 1
             name = f"d{self.n_files:04d}.csv"
         (self.folder / "deliveries" / site / name).write_text(text)
-        put_back = name in self.named[site] and self.named[site][name] != text
-        if text not in self.sent[site] or put_back:
-            self.sent[site] = [*(one for one in self.sent[site] if one != text), text]
-        self.named[site][name] = text
+        self.waiting[site][name] = text
+
+    def refreshed(self) -> None:
+        """A refresh has seen what lay in the folders, in the order of names.
+
+        What is sent last counts; bytes under another name are not sent again, bytes put back under their own are.
+        """
+        for site, files in self.waiting.items():
+            for name, text in sorted(files.items()):
+                put_back = self.named[site].get(name, text) != text
+                if text not in self.sent[site] or put_back:
+                    self.sent[site] = [*(one for one in self.sent[site] if one != text), text]
+                self.named[site][name] = text
+                self.first_names[site].setdefault(text, name)
+            files.clear()
+
+    def landed_files(self, site: str) -> list[Path]:
+        """Files that are there and were seen; what is changed before anybody saw it was never delivered."""
+        files = sorted((self.folder / "deliveries" / site).glob("*.csv"))
+        return [file for file in files if file.name not in self.waiting[site]]
 
     def withdraw(self, site: str) -> None:
         self.withdrawn.add((site, self.random.choice(sorted(self.forms[site]))[0]))
@@ -148,7 +189,10 @@ class World:
         rows = set()
         for site, kind in SITES.items():
             standing: dict[tuple[str, str, str, str], list[str | None]] = {}
-            for text in self.sent[site][-1:] if kind == "full" else self.sent[site]:
+            if site in self.away:
+                continue
+            sent = [text for text in self.sent[site] if text not in self.left_out[site].values()]
+            for text in sent[-1:] if kind == "full" else sent:
                 standing |= _forms_in(site, text)
             for (client, therapist, session, rater), answers in standing.items():
                 if (site, client) not in self.withdrawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 import re
@@ -179,6 +180,15 @@ def test_withdrawals_that_cannot_be_followed_are_critical(
 ) -> None:
     _, problems, severities = withdrawals(tmp_path, content)
     assert problems == {problem: row_number} and severities == {"critical"}
+
+
+def test_what_clients_of_a_site_that_left_withdrew_stays_withdrawn(tmp_path: Path) -> None:
+    withdrawals(tmp_path, "site,client\nnorth,007\n")
+    study = make_study(tmp_path, {"north": [file_settings()]})
+    with landed(study) as (_, store):
+        left = dataclasses.replace(study, sites={})
+        assert land_withdrawals(left, study.paths, store, KEY) == []
+        assert store.con.execute("select site_id from raw.withdrawals").fetchall() == [("north",)]
 
 
 def test_no_file_is_no_withdrawal_and_clears_earlier_ones(tmp_path: Path) -> None:
