@@ -10,6 +10,8 @@ from report.analyses import Analysis, Registry, estimate_with_interval, status_c
 from report.component_figures import pattern, rule_name, scree
 from report.content import Block, Cell, Fold, Section, Table, Text, foldable, table
 from report.correspondence import Correspondences, correspondence_blocks, read_correspondence
+from report.items import CORRELATIONS, ITEMS, item_blocks
+from report.site_congruence import site_congruence_blocks
 from report.warehouse import Row, Warehouse
 
 _RETENTION = """
@@ -49,6 +51,8 @@ from results.model_fit where model = 'components'
 _QUERIES = {
     "retention": _RETENTION,
     "suitability": _SUITABILITY,
+    "items": ITEMS,
+    "correlations": CORRELATIONS,
     "components": _COMPONENTS,
     "loadings": _LOADINGS,
     "phi": _PHI,
@@ -77,6 +81,7 @@ def section(warehouse: Warehouse, registry: Registry) -> Section:
     ]
     blocks += [_solution(tables, matched, registry, one) for one in found]
     blocks += _scale_reliability(registry, tables["reliability"])
+    blocks += site_congruence_blocks(warehouse, registry)
     return Section("components", title, tuple(blocks))
 
 
@@ -122,6 +127,7 @@ def _solution(tables: _Tables, matched: Correspondences, registry: Registry, one
         blocks.append(pattern(name, one.title, loadings, labels, one.salience or 0.0, one.n))
     blocks += [*_phi(own["phi"], labels), *_fit(own["fit"])]
     blocks += correspondence_blocks(matched, one, labels)
+    blocks += item_blocks(own["items"], own["correlations"], loadings, one)
     if not blocks:
         blocks.append(Text("The analysis left no rows.", "empty"))
     number = words.several(one.n_components, "component") if one.n_components else words.plain(one.status)
