@@ -63,7 +63,8 @@ def _heading(run: ComponentsRun, analysis: pd.Series) -> Iterator[str]:
     yield title
     yield "=" * len(title)
     people = ", ".join(
-        f"{_count(analysis[f'n_{what}'])} {what}" for what in ("rows", "clients", "therapists", "sites", "items")
+        f"{_count(analysis[f'n_{what}s'])} {what}{'' if analysis[f'n_{what}s'] == 1 else 's'}"
+        for what in ("row", "client", "therapist", "site", "item")
     )
     method = ", ".join(
         str(analysis[name]) for name in ("correlation", "missing_rule", "extraction", "rotation", "session_rule")

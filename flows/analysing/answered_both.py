@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flows.analysing.answered import Finding, Row, figures_of, interval, judged, known, number, p_value, people, row_key
+from flows.analysing.answered import (
+    Finding,
+    Row,
+    dyads_of,
+    figures_of,
+    interval,
+    judged,
+    known,
+    number,
+    p_value,
+    people,
+    row_key,
+)
 from flows.analysing.answered import wording as worded
 from flows.analysing.answered_tables import Results
 
@@ -39,7 +51,7 @@ def _mirror(row: Row) -> Finding:
     )
     said = MIRRORS[row["statistic"]].format(what=row["subject"], verb=verb)
     said += f": r {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += f", {row['n_dyads']} dyads of {row['n_therapists']} therapists."
+    said += f", {dyads_of(row['n_dyads'], row['n_therapists'])}."
     return _finding(f"mirror.{row['statistic']}.{row['subject']}", "agreement", said, status, reason, row)
 
 

@@ -84,7 +84,7 @@ def _how_many(analysis: Row, own: list[Row], slopes: list[Row], name: str) -> Fi
     explained = next((row for row in own if _is(row, "regression", "r_squared")), None)
     beyond = next((row for row in own if _is(row, "regression_adjusted", "r_squared_added")), None)
     stepwise = [row for row in own if row["model"] == "stepwise" and row["term"] == "slope"]
-    said = f"{n} of {len(slopes)} {analysis['rater']} components predict {name}"
+    said = f"{n} of {len(slopes)} {analysis['rater']} components {'predicts' if n == 1 else 'predict'} {name}"
     said += f" ({open_ones} cannot be told)" if open_ones else ""
     said += f": R2 {number(explained['estimate'])}" if explained else ""
     said += f", {number(beyond['estimate'])} beyond severity before therapy" if beyond else ""

@@ -22,6 +22,7 @@ from flows.analysing.answered import (
 )
 from flows.analysing.answered_both import both_findings
 from flows.analysing.answered_tables import Results
+from report.words import several
 
 EMPHASIS = {
     "mean_loading": ("give {theme} greater weight in their components", "mean loading", 2),
@@ -58,7 +59,8 @@ def _how_related(analysis: Row, pairs: list[Row]) -> Finding:
         return Finding(identity, "two_views", said, CANNOT_TELL, analysis["analysis_id"], reason)
     status = SUPPORTED if n else CANNOT_TELL if CANNOT_TELL in judgements else NOT_SUPPORTED
     estimates = [row["estimate"] for row in pairs if known(row["estimate"])]
-    said = f"{n} of {len(pairs)} correlations of client with therapist components hold after adjustment"
+    holds = "holds" if n == 1 else "hold"
+    said = f"{n} of {len(pairs)} correlations of client with therapist components {holds} after adjustment"
     if estimates:
         said += f"; they go from {number(min(estimates))} to {number(max(estimates))}"
     said += people(pairs[0])
@@ -150,7 +152,8 @@ def _theme(analysis: Row, row: Row) -> Finding:
     said = f"{who} {hedge}{verb.format(theme=theme)} than {than}: {what} of clients "
     said += f"{number(row['client_estimate'], digits)}, of therapists {number(row['therapist_estimate'], digits)}"
     said += f", difference {number(row['difference'], digits)}{interval(row, digits)}"
-    said += f", adjusted p {p_value(row['p_holm'])}, {row['n_items']} items, {row['n_dyads']} dyads with both"
+    said += f", adjusted p {p_value(row['p_holm'])}, "
+    said += f"{several(row['n_items'], 'item')}, {several(row['n_dyads'], 'dyad')} with both"
     return Finding(
         f"emphasis.{analysis['item_set']}.{row['subject']}.{row['measure']}",
         "emphasis",

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from flows.analysing.answered import interval, judged, number, p_value, row_key
+from flows.analysing.answered import interval, judged, number, p_value, people, row_key
 from flows.cli import app
 from flows.database import attach, connect
 from flows.finding_changes import record_finding_changes
@@ -18,6 +18,21 @@ from flows.findings_list import read_findings
 from tests.unit.report_warehouses import make_warehouse, refresh_row
 
 OK = {"status": "ok", "reason": None, "estimate": 0.24, "lower": 0.08, "upper": 0.39, "p_holm": 0.012}
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"n_rows": 133, "n_therapists": 58, "n_sites": 6}, ", 133 dyads of 58 therapists, 6 sites"),
+        ({"n_rows": 1, "n_therapists": 1, "n_sites": 1}, ", 1 dyad of 1 therapist, 1 site"),
+        # Where no therapist is known, none is counted.
+        ({"n_rows": 60, "n_therapists": 0, "n_sites": 2}, ", 60 dyads, 2 sites"),
+        ({"n_rows": 60, "n_therapists": None, "n_sites": 2}, ", 60 dyads, 2 sites"),
+        ({"n_rows": None}, ""),
+    ],
+)
+def test_people_are_counted_in_words(counts: dict[str, Any], said: str) -> None:
+    assert people(counts) == said
 
 
 @pytest.mark.parametrize(
