@@ -63,8 +63,9 @@ def _heading(run: ComponentsRun, analysis: pd.Series) -> Iterator[str]:
     yield title
     yield "=" * len(title)
     people = ", ".join(
-        f"{_count(analysis[f'n_{what}s'])} {what}{'' if analysis[f'n_{what}s'] == 1 else 's'}"
+        f"{counted} {what if counted == '1' else what + 's'}"
         for what in ("row", "client", "therapist", "site", "item")
+        for counted in [_count(analysis[f"n_{what}s"])]
     )
     method = ", ".join(
         str(analysis[name]) for name in ("correlation", "missing_rule", "extraction", "rotation", "session_rule")

@@ -108,6 +108,11 @@ def _totals(results: Results) -> Iterator[Finding]:
         main = gap or r
         if main is None:
             continue
+        if not any(row is not None and known(row["estimate"]) for row in (gap, r)):
+            reason = main["reason"] or "There is no estimate."
+            told = f"It cannot be told whether client and therapist rate {subject} alike: {reason}"
+            yield Finding(f"level.{subject}", "two_views", told, CANNOT_TELL, main["analysis_id"], reason)
+            continue
         status, reason = judged(gap, bound=None)
         higher = "Clients" if gap is None or (gap["estimate"] or 0) >= 0 else "Therapists"
         other = "therapists" if higher == "Clients" else "clients"

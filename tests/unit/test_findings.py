@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.analysing.answered import interval, judged, number, p_value, people, row_key
+from flows.analysing.answered_tables import Results
+from flows.analysing.answered_views import view_findings
 from flows.cli import app
 from flows.database import attach, connect
 from flows.finding_changes import record_finding_changes
@@ -18,6 +20,25 @@ from flows.findings_list import read_findings
 from tests.unit.report_warehouses import make_warehouse, refresh_row
 
 OK = {"status": "ok", "reason": None, "estimate": 0.24, "lower": 0.08, "upper": 0.39, "p_holm": 0.012}
+
+
+def test_a_scale_that_one_rater_alone_answered_is_told_as_not_comparable(tmp_path: Path) -> None:
+    row = {
+        "analysis_id": "agreement_scales", "scope": "scale", "subject": "own.total", "other_subject": "own.total",
+        "rater": "", "statistic": "pearson", "interval_method": "", "n_dyads": 0, "status": "no_data",
+        "reason": "0 dyads; the study asks for at least 20.",
+    }  # fmt: skip
+    database = make_warehouse(tmp_path / "alliance.duckdb", {"results.agreement": [row]})
+    with duckdb.connect() as con:
+        con.execute(f"attach '{database}' as alliance (read_only)")
+        found = list(view_findings(Results(con)))
+    assert [(each.status, each.sentence) for each in found if each.finding_id == "level.own.total"] == [
+        (
+            "cannot_tell",
+            "It cannot be told whether client and therapist rate own.total alike: 0 dyads; the study asks for at "
+            "least 20.",
+        )
+    ]
 
 
 @pytest.mark.parametrize(
