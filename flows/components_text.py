@@ -84,13 +84,15 @@ def _suitability(frame: pd.DataFrame) -> Iterator[str]:
     if not len(whole):
         return
     row = whole.iloc[0]
+    if pd.isna(row["kmo"]) and pd.isna(row["bartlett_chi_square"]):
+        return
     yield ""
     yield (
         f"Suitability: KMO {_r(row['kmo'])}, Bartlett chi2({_count(row['bartlett_df'])}) = "
         f"{_number(row['bartlett_chi_square'], 1)} (p {_p(row['bartlett_p'])}), log determinant "
         f"{_number(row['log_determinant'], 2)}, {_number(row['rows_per_item'], 1)} rows per item"
     )
-    weakest = frame[frame["item_id"] != ""].nsmallest(3, "kmo")
+    weakest = frame[(frame["item_id"] != "") & frame["kmo"].notna()].nsmallest(3, "kmo")
     if len(weakest):
         yield "Lowest KMO: " + ", ".join(f"{row['item_id']} {_r(row['kmo'])}" for _, row in weakest.iterrows())
 

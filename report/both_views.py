@@ -56,7 +56,7 @@ def _paths(rows: list[Row], registry: Registry) -> list[Block]:
         Heading("Own view and the other's: actor-partner model"),
         Text(
             "Each outcome that both raters gave is set against both views at once. Actor: the rater's own view; "
-            "partner: the other's view, which shares no questionnaire with the outcome."
+            "partner: the other's view, which another person gave than gave the outcome."
         ),
     ]
     by_outcome: dict[str, list[Row]] = defaultdict(list)

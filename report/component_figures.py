@@ -130,7 +130,8 @@ def pattern(name: str, title: str, rows: list[Row], labels: dict[int, str], sali
         (squares + written).properties(width=alt.Step(58), height=alt.Step(18)),
         {"rows": cells},
         title=f"Loadings: {title}",
-        description=f"A heat map of {len(order)} items and {len(heads)} components with {n_salient} salient loadings, "
+        description=f"A heat map of {words.several(len(order), 'item')} and {words.several(len(heads), 'component')} "
+        f"with {words.several(n_salient, 'salient loading')}, "
         "sorted by component.",
         caption="Pattern coefficients, items sorted by the component they load on most. Framed and bold: salient, from "
         f"{words.number(salience)} in absolute size. Labels of components are suggestions from the items' themes, not "

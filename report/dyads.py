@@ -28,6 +28,7 @@ order by analysis_id, subject, rater, statistic, interval_method
 """
 
 _PARTS = {"therapist": "therapist", "dyad": "client and relationship", "error": "session and error"}
+_PARTS_OF_ONE_SESSION = {"therapist": "therapist", "dyad": "client, relationship and error"}
 _BIAS = {
     "directional_bias": "Bias#",
     "tracking_between": "Tracking between dyads#",
@@ -73,18 +74,20 @@ def _parts(rows: list[Row]) -> list[Block]:
     ]
     known = {key: of for key, of in found.items() if any(row["estimate"] is not None for row in of.values())}
     if known:
-        blocks += [_shares(known), _variances(known)]
+        sessions = any(of.get("error_share", {}).get("estimate") is not None for of in known.values())
+        parts = _PARTS if sessions else _PARTS_OF_ONE_SESSION
+        blocks += [_shares(known, parts), _variances(known, parts)]
     missing = reasons_of([row for row in own if row["estimate"] is None], "subject")
     if missing:
         blocks.append(Text(missing, "notice"))
     return blocks
 
 
-def _shares(known: dict[tuple[str, str], dict[str, Row]]) -> Figure:
+def _shares(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str]) -> Figure:
     cells = []
     for (scale, rater), found in known.items():
         start = 0.0
-        for part, name in _PARTS.items():
+        for part, name in parts.items():
             share = (found.get(f"{part}_share") or {}).get("estimate")
             if share is None:
                 continue
@@ -101,7 +104,7 @@ def _shares(known: dict[tuple[str, str], dict[str, Row]]) -> Figure:
                 }
             )
             start += share
-    colours = alt.Scale(domain=list(_PARTS.values()), range=[BLUE, SKY, GREY])
+    colours = alt.Scale(domain=list(parts.values()), range=[BLUE, SKY, GREY][: len(parts)])
     x = alt.X("from:Q", title="Share of the variance", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
     base = alt.Chart().encode(y=alt.Y("scale:N", title=None))
     bars = base.mark_bar(height=18, stroke="#ffffff", strokeWidth=1).encode(
@@ -123,7 +126,7 @@ def _shares(known: dict[tuple[str, str], dict[str, Row]]) -> Figure:
         "variance-shares",
         chart,
         {"rows": cells},
-        title="Therapist, client with relationship, and session",
+        title="Parts of a rating's variance",
         description="Stacked bars of variance shares for "
         f"{words.several(len(known), 'scale and rater', 'scales and raters')}; "
         f"the therapist's share is {span}.",
@@ -134,7 +137,7 @@ def _shares(known: dict[tuple[str, str], dict[str, Row]]) -> Figure:
     )
 
 
-def _variances(known: dict[tuple[str, str], dict[str, Row]]) -> Block:
+def _variances(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str]) -> Block:
     def part(found: dict[str, Row], name: str) -> str:
         variance, share = found.get(f"{name}_variance"), found.get(f"{name}_share")
         if variance is None or variance["estimate"] is None:
@@ -151,7 +154,7 @@ def _variances(known: dict[tuple[str, str], dict[str, Row]]) -> Block:
             [
                 "Scale",
                 "Rater",
-                *[f"{name.capitalize()}#" for name in _PARTS.values()],
+                *[f"{name.capitalize()}#" for name in parts.values()],
                 "Sessions#",
                 "Dyads#",
                 "Therapists#",
@@ -161,7 +164,7 @@ def _variances(known: dict[tuple[str, str], dict[str, Row]]) -> Block:
                 (
                     scale,
                     rater,
-                    *[part(found, name) for name in _PARTS],
+                    *[part(found, name) for name in parts],
                     *[
                         words.count(max(row[n] or 0 for row in found.values()))
                         for n in ("n_rows", "n_dyads", "n_therapists")
@@ -237,24 +240,14 @@ def _bias(rows: list[Row], registry: Registry) -> list[Block]:
         "much tracking differs between dyads. Bold: below .05 after Holm over the scales.",
     )
     others = [row for row in rows if row["statistic"] in _BIAS or row["statistic"].startswith("assumed_similarity")]
-    missing = [
-        f"{words.plain(statistic).capitalize()}: {reasons_of(own)}"
-        for statistic, own in _by_statistic(others).items()
-        if reasons_of(own)
-    ]
+    missing = reasons_of(
+        [row | {"what": words.plain(row["statistic"])} for row in others if row["estimate"] is None], "what"
+    )
     return [
         Heading("Does one rater run above the other, and do they move together? (truth and bias)"),
         foldable(made),
-        *([Text(f"Not estimated. {' '.join(missing)}", "notice")] if missing else []),
+        *([Text(f"Not estimated. {missing}", "notice")] if missing else []),
     ]
-
-
-def _by_statistic(rows: list[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row["estimate"] is None:
-            found[row["statistic"]].append(row)
-    return found
 
 
 def _estimate(row: Row | None) -> Cell:

@@ -6,6 +6,7 @@ import altair as alt
 
 from report import words
 from report.content import Block, Figure, Heading, Table, Text, foldable, table
+from report.few import read_limits
 from report.svg import BLUE, INK, figure, rows_named
 from report.warehouse import Row, Warehouse
 
@@ -22,10 +23,6 @@ where gaps.gap is not null
 group by gaps.session_id, gaps.theme
 order by gaps.session_id, gaps.theme
 """
-_SETTINGS = "select settings from meta.refreshes order by refresh_id desc limit 1"
-
-_FEW = {"few_dyads": 10, "few_therapists": 3}
-"""What study.yml says when it says nothing."""
 
 
 def gap_blocks(warehouse: Warehouse) -> list[Block]:
@@ -33,8 +30,8 @@ def gap_blocks(warehouse: Warehouse) -> list[Block]:
     rows = warehouse.rows(_GAPS)
     if not rows:
         return []
-    few = _limits(warehouse)
-    shown = [row for row in rows if row["n_dyads"] >= few["few_dyads"] and row["n_therapists"] >= few["few_therapists"]]
+    few = read_limits(warehouse)
+    shown = [row for row in rows if few.enough(row["n_dyads"], row["n_therapists"])]
     blocks: list[Block] = [
         Heading("How far apart, by theme"),
         Text(
@@ -46,24 +43,14 @@ def gap_blocks(warehouse: Warehouse) -> list[Block]:
     if len(shown) < len(rows):
         blocks.append(
             Text(
-                f"{words.several(len(rows) - len(shown), 'theme of a session is', 'themes of sessions are')} "
-                "withheld: fewer "
-                f"than {words.several(few['few_dyads'], 'dyad')} or "
-                f"{words.several(few['few_therapists'], 'therapist')}.",
+                f"{words.several(len(rows) - len(shown), 'theme of a session is', 'themes of sessions are')} withheld: "
+                f"{few.said}.",
                 "notice",
             )
         )
     if shown:
         blocks += [_figure(shown), foldable(_table(shown))]
     return blocks
-
-
-def _limits(warehouse: Warehouse) -> dict[str, int]:
-    settings = words.from_json((warehouse.row(_SETTINGS) or {}).get("settings"), {})
-    study = settings.get("study")
-    analyses = study.get("analyses") if isinstance(study, dict) else None
-    own = analyses if isinstance(analyses, dict) else {}
-    return {name: limit if not isinstance(own.get(name), int) else own[name] for name, limit in _FEW.items()}
 
 
 def _figure(shown: list[Row]) -> Figure:

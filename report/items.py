@@ -7,7 +7,8 @@ import altair as alt
 from report import words
 from report.analyses import Analysis, status_cell
 from report.component_figures import by_component, colour, numbers
-from report.content import Block, Figure, Table, foldable, table
+from report.content import Block, Figure, Table, Text, foldable, table
+from report.few import Limits
 from report.svg import INK, figure, rows_named
 from report.warehouse import Row
 
@@ -33,10 +34,14 @@ NAMED_PAIRS = 10
 """Pairs named at either end of the table of correlations."""
 
 
-def item_blocks(items: list[Row], correlations: list[Row], loadings: list[Row], one: Analysis) -> list[Block]:
+def item_blocks(
+    items: list[Row], correlations: list[Row], loadings: list[Row], one: Analysis, few: Limits
+) -> list[Block]:
     """The items one by one, and their correlations as a heat map with the pairs that stand out; what is not there is
-    left out."""
+    left out, and figures of few people are withheld: mean and SD of two answers are the answers."""
     blocks: list[Block] = []
+    if items and not few.enough(one.n_rows, one.n_therapists):
+        return [Text(f"Figures of single items are withheld: {few.said}.", "notice")]
     if items:
         blocks.append(foldable(_items(items, one), limit=0))
     if correlations:

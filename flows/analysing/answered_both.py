@@ -70,9 +70,13 @@ def _path(row: Row) -> Finding:
     view, other = row["predictor_rater"], "client" if row["predictor_rater"] == "therapist" else "therapist"
     verb = worded(status, "predicts", "is not shown to predict", "may or may not predict")
     said = f"The {view}'s view ({row['predictor']}) {verb} {row['outcome_rater']}-rated {row['outcome']} beyond the "
-    said += f"{other}'s view: beta {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += people(row)
-    said += "; one rater gave both." if row["term"] == "actor" else "; the other rater's view."
+    said += f"{other}'s view"
+    if known(row["estimate"]):
+        said += f": beta {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
+        said += people(row)
+        said += "; one rater gave both." if row["term"] == "actor" else "; the other rater's view."
+    else:
+        said += f": {reason}"
     identity = f"path.{row['term']}.{row['outcome_rater']}.{row['outcome']}.{row['predictor']}"
     return _finding(identity, "outcome_effects", said, status, reason, row)
 

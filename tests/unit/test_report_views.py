@@ -81,11 +81,19 @@ def test_parts_of_the_variance_have_shares_errors_and_n(page: Reader) -> None:
     assert "cannot be told apart, since a client has one therapist" in text
 
 
+def test_with_one_session_error_is_in_the_part_of_the_dyad(page: Reader) -> None:
+    rows = study() | results_and_views()
+    rows["results.agreement"] = [row for row in rows["results.agreement"] if not row["statistic"].startswith("error_")]
+    text = page(rows).text_of("dyads")
+    assert "Client, relationship and error" in text
+    assert "Session and error" not in text
+
+
 def test_bias_and_what_is_not_identified(page: Reader) -> None:
     text = page(study() | results_and_views()).text_of("dyads")
     assert "wai_s.total client 0.40 (0.30 to 0.50) 0.45 (0.30 to 0.50) – – 170 90 30" in text
     assert (
-        "Not estimated. Tracking sd: underidentified: Fewer than two dyads have three sessions or more that differ."
+        "Not estimated. underidentified: Fewer than two dyads have three sessions or more that differ (tracking sd)."
         in text
     )
 
@@ -143,6 +151,34 @@ def test_items_and_their_correlations_have_n(page: Reader) -> None:
     assert "wai_s_01 wai_s_02 highest 0.71 0.00 110 ok" in text
     assert "wai_s_05 wai_s_06 lowest 0.31 0.00 114 ok" in text
     assert sum("item-correlations-" in (svg["aria-labelledby"] or "") for svg in made.all("svg")) == 1
+
+
+@pytest.mark.parametrize("few", [{"n_rows": 9}, {"n_therapists": 2}])
+def test_items_of_few_people_are_withheld(page: Reader, few: dict[str, int]) -> None:
+    """Mean and standard deviation of two answers are the answers."""
+    rows = study() | results_and_views()
+    for row in rows["results.analyses"]:
+        row |= few if row["analysis_id"] == "components_joint_client" else {}
+    made = page(rows)
+    assert "Figures of single items are withheld: fewer than 10 dyads or 3 therapists." in made.text_of("components")
+    assert "5.25" not in made.text_of("components")
+    assert not any("item-correlations-" in (svg["aria-labelledby"] or "") for svg in made.all("svg"))
+
+
+def test_clients_without_known_therapists_are_no_few_therapists(page: Reader) -> None:
+    rows = study() | results_and_views()
+    for row in rows["results.analyses"]:
+        row |= {"n_therapists": 0} if row["analysis_id"] == "components_joint_client" else {}
+    assert "wai_s_03 a topic 5.25" in page(rows).text_of("components")
+
+
+def test_a_suitability_that_is_not_known_is_no_row_of_dashes(page: Reader) -> None:
+    rows = study() | results_and_views()
+    for row in rows["results.suitability"]:
+        row |= {"kmo": None, "bartlett_chi_square": None}
+    text = page(rows).text_of("components")
+    assert "Suitability of the items cannot be told." in text
+    assert "χ²(–)" not in text
 
 
 def test_a_set_of_very_many_items_has_its_table_and_no_figure(page: Reader) -> None:
