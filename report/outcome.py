@@ -191,7 +191,7 @@ def _forest(
         chart,
         {"rows": marks},
         title=f"Components and {outcome}, {rater}-rated",
-        description=f"Forest plot of {len(order)} components. The largest coefficient is "
+        description=f"Forest plot of {words.several(len(order), 'component')}. The largest coefficient is "
         f"{words.number(strongest['estimate'])} for {strongest['predictor']} ({strongest['model'].lower()}).",
         caption=f"Correlations and standardised slopes with {about_intervals(plain, names.registry)}. n = {counted} "
         f"rows with up to {words.several(therapists, 'therapist')}. Association, not cause.",

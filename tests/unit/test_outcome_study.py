@@ -144,7 +144,7 @@ def test_stepwise_is_a_replication_without_a_family(predictors: Predictors) -> N
     chosen = result.frames["outcome_effects"].query("model == 'stepwise'")
     assert chosen.query("term == 'step' and estimate == 1")["predictor"].item() == "component_1"
     assert chosen["family"].isna().all()
-    assert any("replication of older practice" in text for text in result.warnings)
+    assert any("replicates older practice" in text for text in result.warnings)
 
 
 def test_what_overlaps_with_outcome_is_left_out_and_the_difference_shown(predictors: Predictors) -> None:
