@@ -50,8 +50,9 @@ def _mirror(row: Row) -> Finding:
         "may or may not rate",
     )
     said = MIRRORS[row["statistic"]].format(what=row["subject"], verb=verb)
-    said += f": r {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += f", {dyads_of(row['n_dyads'], row['n_therapists'])}."
+    at_boundary = row["status"] == "boundary" and not known(row["lower"])
+    said += f": r {number(row['estimate'])}{', at its limit and without an interval' if at_boundary else interval(row)}"
+    said += f", adjusted p {p_value(row['p_holm'])}, {dyads_of(row['n_dyads'], row['n_therapists'])}."
     return _finding(f"mirror.{row['statistic']}.{row['subject']}", "agreement", said, status, reason, row)
 
 

@@ -61,8 +61,10 @@ def _how_related(analysis: Row, pairs: list[Row]) -> Finding:
     estimates = [row["estimate"] for row in pairs if known(row["estimate"])]
     holds = "holds" if n == 1 else "hold"
     said = f"{n} of {len(pairs)} correlations of client with therapist components {holds} after adjustment"
-    if estimates:
+    if len(estimates) > 1:
         said += f"; they go from {number(min(estimates))} to {number(max(estimates))}"
+    elif estimates:
+        said += f"; it is {number(estimates[0])}"
     said += people(pairs[0])
     keys = tuple(row_key("agreement", row, "estimate") for row in pairs)
     figures = figures_of(pairs[0]) | {"estimate": None, "lower": None, "upper": None, "p_adjusted": None}

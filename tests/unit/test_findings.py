@@ -41,6 +41,22 @@ def test_a_scale_that_one_rater_alone_answered_is_told_as_not_comparable(tmp_pat
     ]
 
 
+def test_a_correlation_at_its_limit_is_told_as_such(tmp_path: Path) -> None:
+    row = {
+        "analysis_id": "agreement_variance", "scope": "scale", "subject": "own.total", "other_subject": "own.total",
+        "rater": "", "statistic": "therapist_reciprocity", "interval_method": "fisher_z", "estimate": 1.0,
+        "p_holm": 0.04, "family": "f", "n_dyads": 120, "n_therapists": 40, "status": "boundary", "reason": "Singular.",
+    }  # fmt: skip
+    database = make_warehouse(tmp_path / "alliance.duckdb", {"results.agreement": [row]})
+    with duckdb.connect() as con:
+        con.execute(f"attach '{database}' as alliance (read_only)")
+        found = [each.sentence for each in view_findings(Results(con)) if each.finding_id.startswith("mirror")]
+    assert found == [
+        "Therapists whom clients rate higher on own.total rate their clients higher themselves: r 1.00, at its limit "
+        "and without an interval, adjusted p .040, 120 dyads of 40 therapists."
+    ]
+
+
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
