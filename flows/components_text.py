@@ -186,6 +186,8 @@ def _fit(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _fit_words(row: pd.Series) -> str:
+    if row["df"] == 0:
+        return "nothing to test; with as many parameters as correlations (0 df) the model reproduces any of them"
     return (
         f"chi2({_count(row['df'])}) = {_number(row['chi_square'], 1)} (p {_p(row['p'])}), RMSEA "
         f"{_number(row['rmsea'], 3)} [{_number(row['rmsea_lower'], 3)}, {_number(row['rmsea_upper'], 3)}], TLI "

@@ -181,6 +181,15 @@ def test_a_suitability_that_is_not_known_is_no_row_of_dashes(page: Reader) -> No
     assert "χ²(–)" not in text
 
 
+def test_a_model_without_degrees_of_freedom_is_not_said_to_fit(page: Reader) -> None:
+    rows = study() | results_and_views()
+    fit = {"analysis_id": "components_joint_client", "model": "components", "chi_square": 0.0, "df": 0.0}
+    rows["results.model_fit"] = [fit | {"rmsr": 1e-10, "status": "ok"}]
+    text = page(rows).text_of("components")
+    assert "Fit: nothing to test; with as many parameters as correlations (0 df)" in text
+    assert "χ²(0)" not in text
+
+
 def test_a_set_of_very_many_items_has_its_table_and_no_figure(page: Reader) -> None:
     rows = study() | results_and_views()
     key = {"analysis_id": "components_joint_client", "item_id": "a", "correlation": 0.1, "n_rows": 99, "status": "ok"}
