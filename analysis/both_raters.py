@@ -194,15 +194,24 @@ def study_outcome_on_both(
         raise AnalysisError("No dyad has both views of any scale.", Status.NO_DATA)
     frame = adjusted(pd.DataFrame(rows))
     if not frame["estimate"].notna().any():
-        raise AnalysisError(
-            f"No outcome has the {settings.min_rows} dyads that the study asks for together with both views.",
-            Status.TOO_FEW_ROWS,
-        )
+        raise _nothing_estimated(frame, settings)
     warnings = () if any(len(raters) == 2 for raters in by_outcome.values()) else (
         "No actor-partner model: no outcome was given by both raters on the same measure.",
     )  # fmt: skip
     frames = {"outcome_effects": frame, "analysis_dyads": pd.concat(logs, ignore_index=True)}
     return StudyResult(frames, Status.OK.value, None, warnings)
+
+
+def _nothing_estimated(frame: pd.DataFrame, settings: PairSettings) -> AnalysisError:
+    """Why there is no estimate at all: too few dyads everywhere, or what stands in the way where there are enough."""
+    others = frame[~frame["status"].isin((Status.TOO_FEW_ROWS.value, Status.NO_DATA.value))]
+    if len(others):
+        reason = next(iter(others["reason"].dropna()), "Nothing could be estimated.")
+        return AnalysisError(f"Nothing could be estimated, for example: {reason}", most_serious(others["status"]))
+    return AnalysisError(
+        f"No outcome has the {settings.min_rows} dyads that the study asks for together with both views.",
+        Status.TOO_FEW_ROWS,
+    )
 
 
 def _outcome_row(outcome: str, rater: str, model: str, scale: str, term: str) -> dict[str, Any]:

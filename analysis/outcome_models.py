@@ -19,7 +19,7 @@ from analysis.status import AnalysisError, Status, attempt, most_serious
 from analysis.stepwise import stepwise
 from analysis.study_rows import count_people
 
-STEPWISE_SAID = "A replication of older practice: chosen and tested on the same data, so that p is too small."
+STEPWISE_SAID = "Stepwise selection replicates older practice: chosen and tested on the same data, its p is too small."
 
 
 def mixed_rows(

@@ -122,9 +122,11 @@ def adjusted(frame: pd.DataFrame) -> pd.DataFrame:
 def _about(chosen: Chosen, what: str, rule: RatingRule) -> Iterator[str]:
     if chosen.n_after:
         done = "used all the same" if rule.after == "flag" and rule.session == "given" else "left out"
-        yield f"{what}: {chosen.n_after} dyads have no rating of the alliance before it; what they have is {done}."
+        have = "dyad has" if chosen.n_after == 1 else "dyads have"
+        yield f"{what}: {chosen.n_after} {have} no rating of the alliance before it; a later one is {done}."
     if chosen.n_undated:
-        yield f"{what}: {chosen.n_undated} dyads lack a date that would tell whether the alliance was rated before it."
+        lack = "dyad lacks" if chosen.n_undated == 1 else "dyads lack"
+        yield f"{what}: {chosen.n_undated} {lack} a date that would tell whether the alliance was rated before it."
 
 
 def _without_overlap(predictors: Predictors, chosen: Chosen, measured: pd.DataFrame) -> pd.DataFrame:

@@ -18,19 +18,24 @@ from analysis.solution import Solution
 from analysis.status import AnalysisError, Status, attempt, most_serious
 from analysis.study_rows import StudyResult, count_people
 
-LEAST_THERAPISTS = 3
-"""A site with fewer known therapists says too much about each of them and is withheld."""
+LEAST_ROWS, LEAST_THERAPISTS = 10, 3
+"""A site with fewer rows, or fewer known therapists, says too much about each of them and is withheld."""
 
 
 def study_site_congruence(
-    found: FoundComponents, settings: ComponentSettings, seed: int, *, run: MapFunction = map
+    found: FoundComponents,
+    settings: ComponentSettings,
+    seed: int,
+    *,
+    least: tuple[int, int] = (LEAST_ROWS, LEAST_THERAPISTS),
+    run: MapFunction = map,
 ) -> StudyResult:
     """Rows of ``congruence`` for every site with enough rows: its components with those of the other sites.
 
     Both sides are found anew with the number of components, the method and the constants of the solution of all sites.
     The bootstrap draws therapists of all sites, so that no row is in both sides. A site with fewer rows than the study
-    asks for, with no more rows than items, or with fewer than three therapists where therapists are known is a row with
-    its status. Raises :class:`AnalysisError` when there is one site only.
+    asks for, no more rows than items, or fewer than the ``least`` rows, or therapists where they are known, is
+    a row with its status and its own number of rows. Raises :class:`AnalysisError` when there is one site only.
     """
     sites = sorted(str(site) for site in found.rows.keys["site_id"].dropna().unique())
     if len(sites) < 2:
@@ -40,7 +45,7 @@ def study_site_congruence(
     for site, child in zip(sites, children, strict=True):
         own = (found.rows.keys["site_id"] == site).to_numpy()
         people = count_people(found.rows.keys[own])
-        tried = attempt(_compared, found, own, settings, int(child.generate_state(1)[0]), run)
+        tried = attempt(_compared, found, own, settings, int(child.generate_state(1)[0]), least, run)
         if tried.value is None:
             nothing: dict[str, Any] = {
                 "alignment": "as_rotated",
@@ -50,7 +55,7 @@ def study_site_congruence(
             }
             nothing |= {"congruence": np.nan}
             told = {"status": tried.status.value, "reason": tried.reason}
-            rows.append(pd.DataFrame([{"site_id": site, **nothing, **told}]))
+            rows.append(pd.DataFrame([{"site_id": site, **nothing, **told, **people}]))
             continue
         frame = pd.concat(_rows(tried.value), ignore_index=True)
         reason = why(tried.value.status, tried.value.warnings)
@@ -65,7 +70,12 @@ def study_site_congruence(
 
 
 def _compared(
-    found: FoundComponents, own: np.ndarray, settings: ComponentSettings, seed: int, run: MapFunction
+    found: FoundComponents,
+    own: np.ndarray,
+    settings: ComponentSettings,
+    seed: int,
+    few: tuple[int, int],
+    run: MapFunction,
 ) -> Congruence | CongruenceIntervals:
     keys = found.rows.keys[own]
     known = bool(found.rows.keys["therapist_id"].notna().any())
@@ -75,8 +85,10 @@ def _compared(
             f"{min(len(keys), int((~own).sum()))} rows; at least {least} are needed on either side.",
             Status.TOO_FEW_ROWS,
         )
-    if known and keys["therapist_id"].nunique() < LEAST_THERAPISTS:
-        raise AnalysisError(f"Fewer than {LEAST_THERAPISTS} therapists: withheld.", Status.SUPPRESSED)
+    if len(keys) < few[0]:
+        raise AnalysisError(f"Fewer than {few[0]} rows: withheld.", Status.SUPPRESSED)
+    if known and keys["therapist_id"].nunique() < few[1]:
+        raise AnalysisError(f"Fewer than {few[1]} therapists: withheld.", Status.SUPPRESSED)
     left, right = (_sample(found, chosen, settings) for chosen in (own, ~own))
     missing = resampling_rule(settings)
     if settings.bootstrap < 2 or missing is None:

@@ -63,7 +63,9 @@ def _heading(run: ComponentsRun, analysis: pd.Series) -> Iterator[str]:
     yield title
     yield "=" * len(title)
     people = ", ".join(
-        f"{_count(analysis[f'n_{what}'])} {what}" for what in ("rows", "clients", "therapists", "sites", "items")
+        f"{counted} {what if counted == '1' else what + 's'}"
+        for what in ("row", "client", "therapist", "site", "item")
+        for counted in [_count(analysis[f"n_{what}s"])]
     )
     method = ", ".join(
         str(analysis[name]) for name in ("correlation", "missing_rule", "extraction", "rotation", "session_rule")
@@ -82,13 +84,15 @@ def _suitability(frame: pd.DataFrame) -> Iterator[str]:
     if not len(whole):
         return
     row = whole.iloc[0]
+    if pd.isna(row["kmo"]) and pd.isna(row["bartlett_chi_square"]):
+        return
     yield ""
     yield (
         f"Suitability: KMO {_r(row['kmo'])}, Bartlett chi2({_count(row['bartlett_df'])}) = "
         f"{_number(row['bartlett_chi_square'], 1)} (p {_p(row['bartlett_p'])}), log determinant "
         f"{_number(row['log_determinant'], 2)}, {_number(row['rows_per_item'], 1)} rows per item"
     )
-    weakest = frame[frame["item_id"] != ""].nsmallest(3, "kmo")
+    weakest = frame[(frame["item_id"] != "") & frame["kmo"].notna()].nsmallest(3, "kmo")
     if len(weakest):
         yield "Lowest KMO: " + ", ".join(f"{row['item_id']} {_r(row['kmo'])}" for _, row in weakest.iterrows())
 
@@ -182,6 +186,8 @@ def _fit(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _fit_words(row: pd.Series) -> str:
+    if row["df"] == 0:
+        return "nothing to test; with as many parameters as correlations (0 df) the model reproduces any of them"
     return (
         f"chi2({_count(row['df'])}) = {_number(row['chi_square'], 1)} (p {_p(row['p'])}), RMSEA "
         f"{_number(row['rmsea'], 3)} [{_number(row['rmsea_lower'], 3)}, {_number(row['rmsea_upper'], 3)}], TLI "

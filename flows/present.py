@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.progress import Listener
+from report.words import several
 
 if TYPE_CHECKING:
     from flows.checking import Checked, CheckedCells
@@ -160,7 +161,7 @@ def _show_problems(problems: list[dict[str, Any]]) -> None:
 def _show_results(results: list[dict[str, Any]]) -> None:
     if not results:
         return
-    _out.print(f"\n[bold]{len(results)} check results did not pass[/]")
+    _out.print(f"\n[bold]{several(len(results), 'check result')} did not pass[/]")
     rows = [
         (
             row["severity"],

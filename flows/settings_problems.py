@@ -24,6 +24,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {folded[near[0]]!r}?" if near else ""
 
 
+def use_an_instrument(known: Iterable[str]) -> str:
+    """What to do about an instrument that does not exist: the ones that do, and the way to add one."""
+    return f"use one of {', '.join(sorted(known))}, or declare this one in the study's codebook folder"
+
+
 def show(value: Any) -> str:
     """A value of a settings file as messages show it: quoted and not too long."""
     if value is None:

@@ -10,7 +10,7 @@ from flows.codebook import Codebook
 from flows.column_use import column_problems
 from flows.form_sources import FormSources, form_sources
 from flows.numbers import as_number
-from flows.settings_problems import did_you_mean
+from flows.settings_problems import did_you_mean, use_an_instrument
 from flows.site_models import FileSettings, SiteSettings
 from flows.study_models import StudySettings
 from flows.yaml_text import KeyPath
@@ -137,7 +137,7 @@ def _check_instrument(sources: FormSources, codebook: Codebook, path: KeyPath) -
         yield Found(
             (*path, "instrument"),
             f"the codebook has no instrument {form.instrument!r}.{did_you_mean(form.instrument, codebook.instruments)}",
-            "use an instrument of the codebook, or declare this one in the study's codebook folder",
+            use_an_instrument(codebook.instruments),
         )
         return
     for rater in sources.raters:

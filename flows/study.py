@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from flows.codebook import Codebook, CodebookError, load_codebook
 from flows.errors import ConfigurationError, ConfigurationProblem
 from flows.paths import StudyPaths
-from flows.settings_problems import did_you_mean, explain, key_path
+from flows.settings_problems import did_you_mean, explain, key_path, use_an_instrument
 from flows.settings_types import Settings
 from flows.site_checks import Found, check_site
 from flows.site_models import SiteSettings
@@ -211,7 +211,7 @@ def _unknown_instruments(
                 source.line_of(path),
                 key_path(path),
                 f"the codebook has no instrument {instrument!r}.{hint}",
-                "use an instrument of the codebook, or declare this one in the study's codebook folder",
+                use_an_instrument(codebook.instruments),
                 site_id,
             )
 
@@ -256,7 +256,9 @@ def check_analyses(settings: StudySettings, codebook: Codebook) -> Iterator[Foun
                     yield Found(
                         (*path, "item_sets", index, key, position),
                         f"the codebook has no {key[:-1]} {name!r}.{did_you_mean(name, known)}",
-                        f"use {key} of the codebook",
+                        use_an_instrument(codebook.instruments)
+                        if key == "instruments"
+                        else "use items of the codebook: an instrument and a number of it, such as wai_s_01",
                     )
     sets = {each.name for each in analyses.item_sets} | set(codebook.instruments)
     for index, exception in enumerate(analyses.n_components.exceptions):

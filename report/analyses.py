@@ -157,6 +157,24 @@ def status_cell(status: str | None, reason: str | None = None) -> Cell:
     return Cell(words.ended(status, reason), "" if status == "ok" else "warning")
 
 
+def short_status(row: Row) -> Cell:
+    """How a row ended in a word, for tables whose rows share their reasons; :func:`reasons_of` gives them once."""
+    return Cell(words.plain(row["status"]), "" if row["status"] == "ok" else "warning")
+
+
+def reasons_of(rows: list[Row], name: str = "") -> str:
+    """Why rows are not ok, each reason once, with the content of the column ``name`` of the rows it holds for; empty
+    when all are ok."""
+    said: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row["status"] not in (None, "ok"):
+            said.setdefault(words.ended(row["status"], row["reason"]), {})[str(row[name]) if name else ""] = None
+    return " ".join(
+        f"{text.rstrip('.')} ({words.listed(list(names))})." if name else text if text.endswith(".") else f"{text}."
+        for text, names in said.items()
+    )
+
+
 def section(registry: Registry) -> Section:
     """Every analysis with its input and how it ended, also those that could not run."""
     if not registry.analyses:

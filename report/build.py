@@ -7,10 +7,12 @@ from pathlib import Path
 from report import (
     analyses,
     arrivals,
+    both_views,
     cells,
     changes,
     checks,
     components,
+    dyads,
     findings,
     instruments,
     missing,
@@ -60,7 +62,9 @@ def build_report(database: Path, folder: Path, *, memory_limit: str = "1GB", thr
             findings.section(warehouse),
             components.section(warehouse, registry),
             outcome.section(warehouse, registry),
+            both_views.section(warehouse, registry),
             two_views.section(warehouse, registry),
+            dyads.section(warehouse, registry),
             analyses.section(registry),
         )
     head = Head(

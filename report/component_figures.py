@@ -38,13 +38,14 @@ def scree(name: str, title: str, rows: list[Row], n: str) -> Figure:
     """
     shown = [row for row in rows if row["position"] <= MOST_EIGENVALUES and row["observed"] is not None]
     reference = rule_name(shown[0]["method"], shown[0]["variant"])
+    short = _short_rule(shown[0]["method"], shown[0]["variant"])
     points = [{"position": row["position"], "value": row["observed"], "line": "observed"} for row in shown]
     points += [
-        {"position": row["position"], "value": row["reference"], "line": reference}
+        {"position": row["position"], "value": row["reference"], "line": short}
         for row in shown
         if row["reference"] is not None
     ]
-    lines = ["observed", reference] if len(points) > len(shown) else ["observed"]
+    lines = ["observed", short] if len(points) > len(shown) else ["observed"]
     shared = alt.Scale(domain=lines, range=[BLUE, VERMILION][: len(lines)])
     base = alt.Chart(rows_named()).encode(
         x=alt.X("position:O", title="Component (by size)", axis=alt.Axis(labelAngle=0)),
@@ -83,14 +84,21 @@ def rule_name(method: str, variant: str) -> str:
     return f"{_RULES.get(method, words.plain(method))}, {data} data, {statistic}"
 
 
+def _short_rule(method: str, variant: str) -> str:
+    """What the reference line is, in as many words as a legend holds; the caption names the rule in full."""
+    if not method.startswith("parallel"):
+        return "reference"
+    last = variant.rpartition("_")[2]
+    return f"random data ({'mean' if last == 'mean' else f'{last}th percentile'})"
+
+
 def pattern(name: str, title: str, rows: list[Row], labels: dict[int, str], salience: float, n: str) -> Figure:
     """The pattern matrix as a heat map.
 
     ``rows``: item_id, topic, component, loading, is_salient, is_strongest; one row per item and component. Items are
     sorted by the component they load on most, and then by the size of that loading.
     """
-    home = {row["item_id"]: (row["component"], -abs(row["loading"])) for row in rows if row["is_strongest"]}
-    order = sorted({row["item_id"] for row in rows}, key=lambda item: (*home.get(item, (10**6, 0.0)), item))
+    order = by_component(rows)
     topics = {row["item_id"]: row["topic"] for row in rows}
     names = {item: f"{item}  {topics[item]}" if topics[item] else item for item in order}
     heads = {
@@ -107,22 +115,23 @@ def pattern(name: str, title: str, rows: list[Row], labels: dict[int, str], sali
         for row in rows
         if row["loading"] is not None
     ]
-    axis = alt.Axis(orient="top", labelAngle=-35, labelAlign="left", labelLimit=200)
+    axis = alt.Axis(orient="top", labelAngle=-35, labelAlign="left", labelLimit=300)
     base = alt.Chart(rows_named()).encode(
         x=alt.X("component:N", title=None, sort=list(heads.values()), axis=axis),
         y=alt.Y("item:N", title=None, sort=[names[item] for item in order], axis=alt.Axis(labelLimit=340)),
     )
     squares = base.mark_rect(
         stroke=alt.expr("datum.salient ? '#10243a' : '#ffffff'"), strokeWidth=alt.expr("datum.salient ? 1.5 : 0")
-    ).encode(color=_colour("loading", "Pattern coefficient (standardised)"))
-    numbers = _numbers(base, "loading", "salient")
+    ).encode(color=colour("loading", "Pattern coefficient (standardised)"))
+    written = numbers(base, "loading", "salient")
     n_salient = sum(cell["salient"] for cell in cells)
     return figure(
         name,
-        (squares + numbers).properties(width=alt.Step(58), height=alt.Step(18)),
+        (squares + written).properties(width=alt.Step(58), height=alt.Step(18)),
         {"rows": cells},
         title=f"Loadings: {title}",
-        description=f"A heat map of {len(order)} items and {len(heads)} components with {n_salient} salient loadings, "
+        description=f"A heat map of {words.several(len(order), 'item')} and {words.several(len(heads), 'component')} "
+        f"with {words.several(n_salient, 'salient loading')}, "
         "sorted by component.",
         caption="Pattern coefficients, items sorted by the component they load on most. Framed and bold: salient, from "
         f"{words.number(salience)} in absolute size. Labels of components are suggestions from the items' themes, not "
@@ -130,40 +139,58 @@ def pattern(name: str, title: str, rows: list[Row], labels: dict[int, str], sali
     )
 
 
-def correlations(name: str, title: str, cells: list[Row], rows_title: str, columns_title: str, caption: str) -> Figure:
-    """A heat map of correlations. ``cells``: row, column, r, shown, marked; in the order they are to be drawn."""
+def by_component(rows: list[Row]) -> list[str]:
+    """Ids of the items of a pattern matrix by the component they load on most, and then by the size of that loading."""
+    home = {row["item_id"]: (row["component"], -abs(row["loading"])) for row in rows if row["is_strongest"]}
+    return sorted({row["item_id"] for row in rows}, key=lambda item: (*home.get(item, (10**6, 0.0)), item))
+
+
+def correlations(
+    name: str,
+    title: str,
+    cells: list[Row],
+    rows_title: str,
+    columns_title: str,
+    caption: str,
+    *,
+    measure: str = "Correlation",
+) -> Figure:
+    """A heat map of correlations, or of another measure from -1 to 1. ``cells``: row, column, r, shown, marked; in the
+    order they are to be drawn."""
     base = alt.Chart(rows_named()).encode(
         x=alt.X(
             "column:N",
             title=columns_title,
             sort=None,
-            axis=alt.Axis(orient="top", labelAngle=-35, labelAlign="left", labelLimit=200),
+            axis=alt.Axis(orient="top", labelAngle=-35, labelAlign="left", labelLimit=300),
         ),
         y=alt.Y("row:N", title=rows_title, sort=None),
     )
-    squares = base.mark_rect(stroke=INK, strokeOpacity=0.3, strokeWidth=0.5).encode(color=_colour("r", "Correlation"))
-    numbers = _numbers(base, "r", "marked")
+    squares = base.mark_rect(stroke=INK, strokeOpacity=0.3, strokeWidth=0.5).encode(color=colour("r", measure))
+    written = numbers(base, "r", "marked")
     known = [cell for cell in cells if cell["r"] is not None]
     low, high = min(cell["r"] for cell in known), max(cell["r"] for cell in known)
     return figure(
         name,
-        (squares + numbers).properties(width=alt.Step(64), height=alt.Step(28)),
+        (squares + written).properties(width=alt.Step(64), height=alt.Step(28)),
         {"rows": cells},
         title=title,
-        description=f"A heat map of {len(known)} correlations from {words.number(low)} to {words.number(high)}.",
+        description=f"A heat map of {len(known)} figures ({measure.lower()}) from {words.number(low)} to "
+        f"{words.number(high)}.",
         caption=caption,
     )
 
 
-def _colour(field: str, title: str) -> alt.Color:
+def colour(field: str, title: str) -> alt.Color:
+    """Colour by a number from -1 to 1, with its legend below the figure."""
     legend = alt.Legend(orient="bottom", gradientLength=220, values=[-1, -0.5, 0, 0.5, 1])
     return alt.Color(f"{field}:Q", title=title, scale=DIVERGING, legend=legend)
 
 
-def _numbers(base: alt.Chart, field: str, marked: str) -> alt.Chart:
-    """The numbers in the cells: readable on their colour, bold where the cell is marked."""
+def numbers(base: alt.Chart, field: str, marked: str = "") -> alt.Chart:
+    """The numbers in the cells: readable on their colour, bold where the field ``marked`` is true."""
     return base.mark_text(
         fontSize=11,
-        fontWeight=alt.expr(f"datum.{marked} ? 'bold' : 'normal'"),
+        fontWeight=alt.expr(f"datum.{marked} ? 'bold' : 'normal'") if marked else "normal",
         color=alt.expr(f"abs(datum.{field}) >= {DARK_FROM} ? '#ffffff' : '#10243a'"),
     ).encode(text="shown:N")

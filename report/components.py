@@ -10,6 +10,9 @@ from report.analyses import Analysis, Registry, estimate_with_interval, status_c
 from report.component_figures import pattern, rule_name, scree
 from report.content import Block, Cell, Fold, Section, Table, Text, foldable, table
 from report.correspondence import Correspondences, correspondence_blocks, read_correspondence
+from report.few import Limits, read_limits
+from report.items import CORRELATIONS, ITEMS, item_blocks
+from report.site_congruence import site_congruence_blocks
 from report.warehouse import Row, Warehouse
 
 _RETENTION = """
@@ -49,6 +52,8 @@ from results.model_fit where model = 'components'
 _QUERIES = {
     "retention": _RETENTION,
     "suitability": _SUITABILITY,
+    "items": ITEMS,
+    "correlations": CORRELATIONS,
     "components": _COMPONENTS,
     "loadings": _LOADINGS,
     "phi": _PHI,
@@ -75,8 +80,10 @@ def section(warehouse: Warehouse, registry: Registry) -> Section:
         ),
         _overview(found),
     ]
-    blocks += [_solution(tables, matched, registry, one) for one in found]
+    few = read_limits(warehouse)
+    blocks += [_solution(tables, matched, registry, one, few) for one in found]
     blocks += _scale_reliability(registry, tables["reliability"])
+    blocks += site_congruence_blocks(warehouse, registry)
     return Section("components", title, tuple(blocks))
 
 
@@ -110,7 +117,7 @@ def _overview(found: list[Analysis]) -> Table:
     )
 
 
-def _solution(tables: _Tables, matched: Correspondences, registry: Registry, one: Analysis) -> Fold:
+def _solution(tables: _Tables, matched: Correspondences, registry: Registry, one: Analysis, few: Limits) -> Fold:
     own = {name: rows[one.analysis_id] for name, rows in tables.items()}
     components, loadings = own["components"], own["loadings"]
     labels = {row["component"]: registry.label(one.analysis_id, row["component"]) for row in components}
@@ -122,6 +129,7 @@ def _solution(tables: _Tables, matched: Correspondences, registry: Registry, one
         blocks.append(pattern(name, one.title, loadings, labels, one.salience or 0.0, one.n))
     blocks += [*_phi(own["phi"], labels), *_fit(own["fit"])]
     blocks += correspondence_blocks(matched, one, labels)
+    blocks += item_blocks(own["items"], own["correlations"], loadings, one, few)
     if not blocks:
         blocks.append(Text("The analysis left no rows.", "empty"))
     number = words.several(one.n_components, "component") if one.n_components else words.plain(one.status)
@@ -132,6 +140,8 @@ def _suitability(rows: list[Row], one: Analysis) -> list[Block]:
     if not rows:
         return []
     row = rows[0]
+    if row["kmo"] is None and row["bartlett_chi_square"] is None:
+        return [Text(f"{one.n}. Suitability of the items cannot be told.")]
     parts = [
         f"KMO {words.number(row['kmo'])}",
         f"Bartlett's χ²({words.count(row['bartlett_df'])}) = {words.number(row['bartlett_chi_square'], 1)}, "
@@ -232,6 +242,9 @@ def _fit(rows: list[Row]) -> list[Block]:
     row = next((row for row in rows if row["chi_square"] is not None), None)
     if row is None:
         return []
+    if not row["df"]:
+        said = "with as many parameters as correlations (0 df) the model reproduces any of them."
+        return [Text(f"Fit: nothing to test; {said}")]
     text = (
         f"Fit: χ²({words.count(row['df'])}) = {words.number(row['chi_square'], 1)}, p {words.p_value(row['p'])}; RMSEA "
         f"{words.number(row['rmsea'], 3)} ({words.interval(row['rmsea_lower'], row['rmsea_upper'], 3)}); TLI "

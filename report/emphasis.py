@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from report import words
-from report.analyses import Registry, status_cell
+from report.analyses import Registry, reasons_of, short_status, status_cell
 from report.content import Block, Cell, Text, foldable, table
 from report.warehouse import Row, Warehouse
 
@@ -21,8 +21,8 @@ from results.congruence where is_matched order by analysis_id, comparison, other
 _MEASURES = {
     "share_of_common_variance": "Share of common variance",
     "mean_loading": "Mean loading",
-    "mean_rating": "Mean rating (0 to 100)",
-    "rank": "Mean rank within a person's answers (0 to 100)",
+    "mean_rating": "Mean rating",
+    "rank": "Mean rank",
 }
 _ALIGNMENTS = {"as_rotated": "as found", "target": "after rotation to each other"}
 
@@ -48,11 +48,16 @@ def emphasis_blocks(warehouse: Warehouse, registry: Registry) -> list[Block]:
                     "p#",
                     "p (Holm)#",
                     "Items#",
+                    "Dyads#",
                 ]
                 + ["Status"],
                 [_theme(row) for row in own],
                 "Differences are client minus therapist; p is adjusted over the themes of one measure. Bold: below .05 "
-                "after Holm.",
+                "after Holm. Ratings are in percent of the range; ranks are among the answers of one person, 0 lowest "
+                "to "
+                "100 highest; both are paired within dyads. Loadings and shares of common variance are of the "
+                f"components; intervals come from resampling therapists. {one.n}. "
+                f"{reasons_of(own)}".strip(),
             )
             blocks.append(foldable(made, limit=0))
     return blocks
@@ -70,7 +75,8 @@ def _theme(row: Row) -> tuple[str | Cell, ...]:
         words.p_value(row["p"]),
         words.p_value(row["p_holm"]),
         words.count(row["n_items"]),
-        status_cell(row["status"], row["reason"]),
+        words.count(row["n_dyads"]),
+        short_status(row),
     )
 
 
@@ -113,7 +119,9 @@ def congruence_blocks(warehouse: Warehouse, registry: Registry) -> list[Block]:
                 )
                 for row in rows
             ],
-            "equal from .95, fair from .85, different below (Lorenzo-Seva and ten Berge 2006).",
+            "Rows are those of both raters' solutions, under “Components each rater sees”. Intervals are bootstrap "
+            "intervals over therapists. Marks: equal from .95, fair from .85, different below (Lorenzo-Seva and ten "
+            "Berge 2006).",
         )
         blocks.append(foldable(made, limit=0))
     return blocks

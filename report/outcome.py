@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 
 from report import words
-from report.analyses import Analysis, Registry, about_intervals, best_interval, status_cell
+from report.analyses import Analysis, Registry, about_intervals, best_interval, reasons_of, short_status
 from report.content import Block, Cell, Figure, Heading, Section, Text, foldable, table
 from report.site_effects import site_effect_blocks
 from report.svg import BLUE, INK, VERMILION, figure, rows_named
@@ -172,7 +172,11 @@ def _forest(
     chart = (
         alt.layer(zero, bars, points, data=rows_named())
         .properties(width=190, height=alt.Step(20))
-        .facet(column=alt.Column("model:N", sort=present, title=None, header=alt.Header(labelLimit=210)))
+        .facet(
+            column=alt.Column(
+                "model:N", sort=present, title=None, header=alt.Header(labelExpr="split(datum.label, ', ')")
+            )
+        )
     )
     n_rows = sorted({row["n_rows"] for row in plain if row["n_rows"]})
     counted = (
@@ -187,7 +191,7 @@ def _forest(
         chart,
         {"rows": marks},
         title=f"Components and {outcome}, {rater}-rated",
-        description=f"Forest plot of {len(order)} components. The largest coefficient is "
+        description=f"Forest plot of {words.several(len(order), 'component')}. The largest coefficient is "
         f"{words.number(strongest['estimate'])} for {strongest['predictor']} ({strongest['model'].lower()}).",
         caption=f"Correlations and standardised slopes with {about_intervals(plain, names.registry)}. n = {counted} "
         f"rows with up to {words.several(therapists, 'therapist')}. Association, not cause.",
@@ -247,11 +251,12 @@ def _numbers(caption: str, rows: list[Row], analyses: dict[str, Analysis], names
                 words.p_value(row["p_bh"]),
                 words.count(row["n_rows"]),
                 words.count(row["n_therapists"]),
-                status_cell(row["status"], row["reason"]),
+                short_status(row),
             )
             for row in rows
         ],
         "p values are adjusted within the family of one outcome, one model and one rater's predictors. Bold: below .05 "
-        "after Holm. `results.outcome_effects` has the other kinds of interval and all terms.",
+        "after Holm. `results.outcome_effects` has the other kinds of interval and all terms. "
+        f"{reasons_of(rows)}".strip(),
     )
     return foldable(made, limit=0)

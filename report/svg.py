@@ -59,7 +59,8 @@ STYLE = {
     "padding": {"left": 36, "top": 16, "right": 32, "bottom": 4},
     "view": {"stroke": None},
     "axis": AXIS,
-    "legend": LABELS,
+    "axisLeft": {"titlePadding": 26},
+    "legend": LABELS | {"columnPadding": 30},
     "header": LABELS,
 }
 

@@ -188,10 +188,14 @@ def _intervals(place: int, rows: list[Row], registry: Registry) -> Figure:
             continue
         axis = alt.Axis(grid=True) if not panels else alt.Axis(labels=False, ticks=False, title=None, grid=True)
         data[name] = own
-        base = alt.Chart(rows_named(name)).encode(y=alt.Y("scale:N", title=None if panels else "Scale", axis=axis))
+        base = alt.Chart(rows_named(name)).encode(y=alt.Y("scale:N", title=None, axis=axis))
         zero = alt.Chart(rows_named("zero")).mark_rule(color=INK, opacity=0.6).encode(x="at:Q")
-        bars = base.mark_rule(strokeWidth=2, color=BLUE).encode(x=alt.X("lower:Q", title=title), x2="upper:Q")
-        points = base.mark_point(filled=True, size=60, color=BLUE, opacity=1).encode(x=alt.X("estimate:Q", title=title))
+        bars = base.mark_rule(strokeWidth=2, color=BLUE).encode(
+            x=alt.X("lower:Q", title=title, axis=alt.Axis(tickCount=5)), x2="upper:Q"
+        )
+        points = base.mark_point(filled=True, size=60, color=BLUE, opacity=1).encode(
+            x=alt.X("estimate:Q", title=title, axis=alt.Axis(tickCount=5))
+        )
         panels.append(alt.layer(zero, bars, points).properties(width=230, height=alt.Step(22)))
     dyads = max(row["n_dyads"] or 0 for row in rows)
     n_scales = len({row["subject"] for row in rows})

@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from report.words import several
+
 LEVEL = 0.05
 MEDIUM = 0.30
 SUPPORTED, NOT_SUPPORTED, CANNOT_TELL = "supported", "not_supported", "cannot_tell"
@@ -111,14 +113,15 @@ def interval(row: Row, digits: int = 2) -> str:
 
 
 def people(row: Row) -> str:
-    """`, 133 dyads of 58 therapists, 6 sites`."""
+    """`, 133 dyads of 58 therapists, 6 sites`; `, 12 dyads, 1 site` where no therapist is known."""
     if not row.get("n_rows"):
         return ""
-    sites = row.get("n_sites") or 0
-    return (
-        f", {row['n_rows']} dyads of {row.get('n_therapists') or 0} therapists, "
-        f"{sites} {'site' if sites == 1 else 'sites'}"
-    )
+    return f", {dyads_of(row['n_rows'], row.get('n_therapists'))}, {several(row.get('n_sites') or 0, 'site')}"
+
+
+def dyads_of(n_dyads: int, n_therapists: int | None) -> str:
+    """`133 dyads of 58 therapists`, or the dyads alone where no therapist is known."""
+    return several(n_dyads, "dyad") + (f" of {several(n_therapists, 'therapist')}" if n_therapists else "")
 
 
 def figures_of(row: Row | None, **more: Any) -> Row:

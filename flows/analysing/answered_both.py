@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flows.analysing.answered import Finding, Row, figures_of, interval, judged, known, number, p_value, people, row_key
+from flows.analysing.answered import (
+    Finding,
+    Row,
+    dyads_of,
+    figures_of,
+    interval,
+    judged,
+    known,
+    number,
+    p_value,
+    people,
+    row_key,
+)
 from flows.analysing.answered import wording as worded
 from flows.analysing.answered_tables import Results
 
@@ -38,8 +50,9 @@ def _mirror(row: Row) -> Finding:
         "may or may not rate",
     )
     said = MIRRORS[row["statistic"]].format(what=row["subject"], verb=verb)
-    said += f": r {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += f", {row['n_dyads']} dyads of {row['n_therapists']} therapists."
+    at_boundary = row["status"] == "boundary" and not known(row["lower"])
+    said += f": r {number(row['estimate'])}{', at its limit and without an interval' if at_boundary else interval(row)}"
+    said += f", adjusted p {p_value(row['p_holm'])}, {dyads_of(row['n_dyads'], row['n_therapists'])}."
     return _finding(f"mirror.{row['statistic']}.{row['subject']}", "agreement", said, status, reason, row)
 
 
@@ -58,9 +71,13 @@ def _path(row: Row) -> Finding:
     view, other = row["predictor_rater"], "client" if row["predictor_rater"] == "therapist" else "therapist"
     verb = worded(status, "predicts", "is not shown to predict", "may or may not predict")
     said = f"The {view}'s view ({row['predictor']}) {verb} {row['outcome_rater']}-rated {row['outcome']} beyond the "
-    said += f"{other}'s view: beta {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += people(row)
-    said += "; one rater gave both." if row["term"] == "actor" else "; the other rater's view."
+    said += f"{other}'s view"
+    if known(row["estimate"]):
+        said += f": beta {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
+        said += people(row)
+        said += "; one rater gave both." if row["term"] == "actor" else "; the other rater's view."
+    else:
+        said += f": {reason}"
     identity = f"path.{row['term']}.{row['outcome_rater']}.{row['outcome']}.{row['predictor']}"
     return _finding(identity, "outcome_effects", said, status, reason, row)
 

@@ -18,6 +18,7 @@ from flows.analysing.answered import (
     row_key,
 )
 from flows.analysing.answered_tables import Results
+from report.words import several
 
 MODERATE_RECOVERY = 0.65
 """Adjusted Rand index from which two groupings are called moderately alike (Steinley 2004, Psychol Methods 9:386)."""
@@ -45,7 +46,8 @@ def _number(results: Results, analysis: Row, found: list[Row]) -> Finding:
     names = [results.labels.get((analysis["analysis_id"], row["component"]), "") for row in found]
     named = "; ".join(f"{row['component']} {name}".strip() for row, name in zip(found, names, strict=True))
     said = f"{who} see {len(found)} {'component' if len(found) == 1 else 'components'} in {what}"
-    said += f" ({analysis['n_components_rule']} rule), which carry {100 * share:.0f} % of the variance: {named}"
+    carry = "carries" if len(found) == 1 else "carry"
+    said += f" ({analysis['n_components_rule']} rule), which {carry} {100 * share:.0f} % of the variance: {named}"
     status = SUPPORTED if analysis["status"] == "ok" else CANNOT_TELL
     figures = figures_of(analysis | {"estimate": len(found)}, lower=None, upper=None, p_adjusted=None)
     keys = tuple(row_key("components", row, "component") for row in found)
@@ -73,7 +75,7 @@ def _match(analysis: Row, row: Row) -> Finding:
     else:
         verb = "may or may not match"
     said += f" {verb} the declared scales: adjusted Rand index {number(row['estimate'])}{interval(row)}"
-    said += f", {row['n_items']} items{people(analysis)}"
+    said += f", {several(row['n_items'], 'item')}{people(analysis)}"
     return Finding(
         identity,
         "correspondence",

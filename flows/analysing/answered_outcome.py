@@ -22,6 +22,7 @@ from flows.analysing.answered import (
     wording,
 )
 from flows.analysing.answered_tables import Results
+from report.words import several
 
 _TABLE = "outcome_effects"
 _REML = "level = 'pooled' and method = 'reml_knapp_hartung'"
@@ -84,10 +85,12 @@ def _how_many(analysis: Row, own: list[Row], slopes: list[Row], name: str) -> Fi
     explained = next((row for row in own if _is(row, "regression", "r_squared")), None)
     beyond = next((row for row in own if _is(row, "regression_adjusted", "r_squared_added")), None)
     stepwise = [row for row in own if row["model"] == "stepwise" and row["term"] == "slope"]
-    said = f"{n} of {len(slopes)} {analysis['rater']} components predict {name}"
+    said = f"{n} of {len(slopes)} {analysis['rater']} components {'predicts' if n == 1 else 'predict'} {name}"
     said += f" ({open_ones} cannot be told)" if open_ones else ""
-    said += f": R2 {number(explained['estimate'])}" if explained else ""
-    said += f", {number(beyond['estimate'])} beyond severity before therapy" if beyond else ""
+    if explained and known(explained["estimate"]):
+        said += f": R2 {number(explained['estimate'])}"
+        if beyond and known(beyond["estimate"]):
+            said += f", {number(beyond['estimate'])} beyond severity before therapy"
     said += people(slopes[0])
     said += f"; stepwise selection, as older practice had it, would keep {len(stepwise)}"
     keys = [row_key(_TABLE, row, role) for row, role in ((explained, "r_squared"), (beyond, "adjusted")) if row]
@@ -101,7 +104,9 @@ def _how_many(analysis: Row, own: list[Row], slopes: list[Row], name: str) -> Fi
         said + ".",
         status,
         analysis["analysis_id"],
-        f"Of {open_ones} components it cannot be told, and none predicts." if status == CANNOT_TELL else None,
+        f"Of {several(open_ones, 'component')} it cannot be told, and none predicts."
+        if status == CANNOT_TELL
+        else None,
         figures,
         tuple(keys),
     )
@@ -112,8 +117,11 @@ def _component(results: Results, analysis: Row, own: list[Row], slope: Row, site
     predictor = slope["predictor"]
     component = results.component(analysis["rater"], int(predictor.removeprefix("component_")), analysis["item_set"])
     verb = wording(status, f"predicts {name}", f"is not shown to predict {name}", f"may or may not predict {name}")
-    said = f"{component} {verb}: beta {number(slope['estimate'])}{interval(slope)}"
-    said += f", adjusted p {p_value(slope['p_holm'])}"
+    if known(slope["estimate"]):
+        said = f"{component} {verb}: beta {number(slope['estimate'])}{interval(slope)}"
+        said += f", adjusted p {p_value(slope['p_holm'])}"
+    else:
+        said = f"{component} {verb}: {(reason or 'There is no estimate.').rstrip('.')}"
     keys: list[RowKey] = [row_key(_TABLE, slope, "estimate")]
     more = [
         ("with severity before therapy held constant", "regression_adjusted", "slope", False, "adjusted"),

@@ -22,6 +22,7 @@ from flows.analysing.answered import (
 )
 from flows.analysing.answered_both import both_findings
 from flows.analysing.answered_tables import Results
+from report.words import several
 
 EMPHASIS = {
     "mean_loading": ("give {theme} greater weight in their components", "mean loading", 2),
@@ -58,9 +59,12 @@ def _how_related(analysis: Row, pairs: list[Row]) -> Finding:
         return Finding(identity, "two_views", said, CANNOT_TELL, analysis["analysis_id"], reason)
     status = SUPPORTED if n else CANNOT_TELL if CANNOT_TELL in judgements else NOT_SUPPORTED
     estimates = [row["estimate"] for row in pairs if known(row["estimate"])]
-    said = f"{n} of {len(pairs)} correlations of client with therapist components hold after adjustment"
-    if estimates:
+    holds = "holds" if n == 1 else "hold"
+    said = f"{n} of {len(pairs)} correlations of client with therapist components {holds} after adjustment"
+    if len(estimates) > 1:
         said += f"; they go from {number(min(estimates))} to {number(max(estimates))}"
+    elif estimates:
+        said += f"; it is {number(estimates[0])}"
     said += people(pairs[0])
     keys = tuple(row_key("agreement", row, "estimate") for row in pairs)
     figures = figures_of(pairs[0]) | {"estimate": None, "lower": None, "upper": None, "p_adjusted": None}
@@ -106,6 +110,11 @@ def _totals(results: Results) -> Iterator[Finding]:
         main = gap or r
         if main is None:
             continue
+        if not any(row is not None and known(row["estimate"]) for row in (gap, r)):
+            reason = main["reason"] or "There is no estimate."
+            told = f"It cannot be told whether client and therapist rate {subject} alike: {reason}"
+            yield Finding(f"level.{subject}", "two_views", told, CANNOT_TELL, main["analysis_id"], reason)
+            continue
         status, reason = judged(gap, bound=None)
         higher = "Clients" if gap is None or (gap["estimate"] or 0) >= 0 else "Therapists"
         other = "therapists" if higher == "Clients" else "clients"
@@ -150,7 +159,8 @@ def _theme(analysis: Row, row: Row) -> Finding:
     said = f"{who} {hedge}{verb.format(theme=theme)} than {than}: {what} of clients "
     said += f"{number(row['client_estimate'], digits)}, of therapists {number(row['therapist_estimate'], digits)}"
     said += f", difference {number(row['difference'], digits)}{interval(row, digits)}"
-    said += f", adjusted p {p_value(row['p_holm'])}, {row['n_items']} items, {row['n_dyads']} dyads with both"
+    said += f", adjusted p {p_value(row['p_holm'])}, "
+    said += f"{several(row['n_items'], 'item')}, {several(row['n_dyads'], 'dyad')} with both"
     return Finding(
         f"emphasis.{analysis['item_set']}.{row['subject']}.{row['measure']}",
         "emphasis",

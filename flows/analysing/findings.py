@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.study_rows import StudyResult
 from flows.analysing.registry import Analysis
+from report.words import several
 
 _WHAT = {
     "components": "Components",
@@ -42,11 +43,17 @@ def finding(analysis: Analysis, n_rows: int, result: StudyResult) -> str:
     return line + f"{n_rows} rows; {said}{status}"
 
 
+def _range(values: pd.Series) -> str:
+    low, high = f"{values.min():.2f}", f"{values.max():.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
 def _components(result: StudyResult) -> str:
     if "components" not in result.frames:
         return "no components"
     table = result.frames["components"]
-    return f"{len(table)} components carry {table['variance_share'].sum():.0%} of the variance"
+    carry = "carries" if len(table) == 1 else "carry"
+    return f"{several(len(table), 'component')} {carry} {table['variance_share'].sum():.0%} of the variance"
 
 
 def _correspondence(result: StudyResult) -> str:
@@ -60,13 +67,13 @@ def _correspondence(result: StudyResult) -> str:
 def _reliability(result: StudyResult) -> str:
     table = result.frames["reliability"]
     alpha = table[(table["coefficient"] == "alpha") & (table["item_id"] == "")]["estimate"].dropna()
-    return f"alpha of {len(alpha)} scales {alpha.min():.2f} to {alpha.max():.2f}" if len(alpha) else "no alpha"
+    return f"alpha of {several(len(alpha), 'scale')} {_range(alpha)}" if len(alpha) else "no alpha"
 
 
 def _congruence(result: StudyResult) -> str:
     table = result.frames["congruence"]
     pairs = table[table["is_matched"] & (table["alignment"] == "as_rotated")]["congruence"].abs()
-    return f"congruence of {len(pairs)} matched pairs {pairs.min():.2f} to {pairs.max():.2f}"
+    return f"congruence of {several(len(pairs), 'matched pair')} {_range(pairs)}"
 
 
 def _site_congruence(result: StudyResult) -> str:
@@ -75,7 +82,7 @@ def _site_congruence(result: StudyResult) -> str:
     if pairs.isna().all():
         return "no site has enough rows of its own"
     n_sites, every = table.loc[table["component"] > 0, "site_id"].nunique(), table["site_id"].nunique()
-    return f"{n_sites} of {every} sites compared, congruence {pairs.min():.2f} to {pairs.max():.2f}"
+    return f"{n_sites} of {every} sites compared, congruence {_range(pairs)}"
 
 
 def _emphasis(result: StudyResult) -> str:

@@ -183,7 +183,7 @@ def settings_json(analysis: Analysis) -> str:
         named |= {"parallel_samples": own.parallel_samples, "rotation_starts": own.rotation_starts}
     if analysis.kind in ("outcome", "agreement"):
         named["component_uncertainty"] = own.component_uncertainty
-    if analysis.kind == "sites":
+    if analysis.kind in ("sites", "site_congruence"):
         named |= {"few_dyads": own.few_dyads, "few_therapists": own.few_therapists}
     named |= {"bootstrap": own.bootstrap, "min_rows": own.min_rows, "study_seed": own.seed, "confidence": CONFIDENCE}
     if analysis.based_on:

@@ -197,7 +197,7 @@ class StudyAnalyses:
 
         def study(found: FoundComponents) -> StudyResult:
             settings, dropped = _affordable(analysis.component_settings(), found.rows.people["n_rows"])
-            result = study_site_congruence(found, settings, analysis.seed)
+            result = study_site_congruence(found, settings, analysis.seed, least=analysis.settings.few)
             frame = result.frames["congruence"].assign(other_analysis_id=analysis.based_on[0])
             return replace(result, frames={"congruence": frame}, warnings=(*result.warnings, *dropped))
 

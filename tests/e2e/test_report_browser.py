@@ -14,7 +14,7 @@ import pytest
 
 from report.build import build_report
 from tests.unit.report_page import read_page
-from tests.unit.report_results import results
+from tests.unit.report_views import results_and_views
 from tests.unit.report_warehouses import check_result, make_warehouse, study
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
@@ -55,7 +55,7 @@ def console(call: subprocess.CompletedProcess[str]) -> list[str]:
 def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with everything in it and names that hold markup."""
     folder = tmp_path_factory.mktemp("report")
-    rows = study(name="<i>Clinic</i> & {} <script>document.title='taken'</script>") | results()
+    rows = study(name="<i>Clinic</i> & {} <script>document.title='taken'</script>") | results_and_views()
     rows["quality.check_results"] = [check_result(n, f"site_0{n}", "warn") for n in (1, 2)]
     return build_report(make_warehouse(folder / "alliance.duckdb", rows), folder / "report")
 
@@ -204,4 +204,10 @@ def test_the_published_report_of_the_demo_study(refreshed_demo: Path, tmp_path: 
         assert site in shown.text_of("arrivals")
     assert re.search(r"All [\d,]+ cells that sites delivered are accounted for", shown.text_of("cells"))
     assert "Component analyses" in shown.text_of("components")
-    assert len(shown.all("svg")) > 10
+    assert len(shown.all("svg")) > 30
+    assert "own view (actor)" in shown.text_of("both")
+    assert "a1: slope where both rate alike" in shown.text_of("both")
+    assert "client and relationship" in shown.text_of("dyads")
+    assert re.search(r"n = \d+ dyads with up to \d+ therapists", shown.text_of("dyads"))
+    # What is told of dyads is told of all of them: no pseudonym of a dyad, client or therapist stands there.
+    assert not re.search(r"\b(dy|cl|th)_[0-9a-f]{16}", shown.text_of("dyads") + shown.text_of("both"))

@@ -102,4 +102,11 @@ def test_a_constant_outcome_supports_no_finding_about_it(tmp_path: Path) -> None
     analyses.run(file, study=study, code_version="test", resources=resources, progress=lambda _: None)
     with duckdb.connect(str(file), read_only=True) as con:
         said = con.execute("select distinct status from results.findings where question = 'outcome'").fetchall()
+        sentences = con.execute("select sentence from results.findings").fetchall()
+        both = con.execute("select status, reason from results.analyses where analysis_id = 'outcome_both'").fetchone()
     assert said == [("cannot_tell",)]
+    # The reason stands where the number would, and is that the outcome is constant, not that dyads are too few.
+    assert [sentence for (sentence,) in sentences if "beta not known" in sentence or "R2 not known" in sentence] == []
+    assert both is not None
+    assert both[0] == "constant"
+    assert "All dyads have the same value of: outcome" in both[1]

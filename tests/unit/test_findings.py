@@ -10,7 +10,9 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from flows.analysing.answered import interval, judged, number, p_value, row_key
+from flows.analysing.answered import interval, judged, number, p_value, people, row_key
+from flows.analysing.answered_tables import Results
+from flows.analysing.answered_views import view_findings
 from flows.cli import app
 from flows.database import attach, connect
 from flows.finding_changes import record_finding_changes
@@ -18,6 +20,56 @@ from flows.findings_list import read_findings
 from tests.unit.report_warehouses import make_warehouse, refresh_row
 
 OK = {"status": "ok", "reason": None, "estimate": 0.24, "lower": 0.08, "upper": 0.39, "p_holm": 0.012}
+
+
+def test_a_scale_that_one_rater_alone_answered_is_told_as_not_comparable(tmp_path: Path) -> None:
+    row = {
+        "analysis_id": "agreement_scales", "scope": "scale", "subject": "own.total", "other_subject": "own.total",
+        "rater": "", "statistic": "pearson", "interval_method": "", "n_dyads": 0, "status": "no_data",
+        "reason": "0 dyads; the study asks for at least 20.",
+    }  # fmt: skip
+    database = make_warehouse(tmp_path / "alliance.duckdb", {"results.agreement": [row]})
+    with duckdb.connect() as con:
+        con.execute(f"attach '{database}' as alliance (read_only)")
+        found = list(view_findings(Results(con)))
+    assert [(each.status, each.sentence) for each in found if each.finding_id == "level.own.total"] == [
+        (
+            "cannot_tell",
+            "It cannot be told whether client and therapist rate own.total alike: 0 dyads; the study asks for at "
+            "least 20.",
+        )
+    ]
+
+
+def test_a_correlation_at_its_limit_is_told_as_such(tmp_path: Path) -> None:
+    row = {
+        "analysis_id": "agreement_variance", "scope": "scale", "subject": "own.total", "other_subject": "own.total",
+        "rater": "", "statistic": "therapist_reciprocity", "interval_method": "fisher_z", "estimate": 1.0,
+        "p_holm": 0.04, "family": "f", "n_dyads": 120, "n_therapists": 40, "status": "boundary", "reason": "Singular.",
+    }  # fmt: skip
+    database = make_warehouse(tmp_path / "alliance.duckdb", {"results.agreement": [row]})
+    with duckdb.connect() as con:
+        con.execute(f"attach '{database}' as alliance (read_only)")
+        found = [each.sentence for each in view_findings(Results(con)) if each.finding_id.startswith("mirror")]
+    assert found == [
+        "Therapists whom clients rate higher on own.total rate their clients higher themselves: r 1.00, at its limit "
+        "and without an interval, adjusted p .040, 120 dyads of 40 therapists."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"n_rows": 133, "n_therapists": 58, "n_sites": 6}, ", 133 dyads of 58 therapists, 6 sites"),
+        ({"n_rows": 1, "n_therapists": 1, "n_sites": 1}, ", 1 dyad of 1 therapist, 1 site"),
+        # Where no therapist is known, none is counted.
+        ({"n_rows": 60, "n_therapists": 0, "n_sites": 2}, ", 60 dyads, 2 sites"),
+        ({"n_rows": 60, "n_therapists": None, "n_sites": 2}, ", 60 dyads, 2 sites"),
+        ({"n_rows": None}, ""),
+    ],
+)
+def test_people_are_counted_in_words(counts: dict[str, Any], said: str) -> None:
+    assert people(counts) == said
 
 
 @pytest.mark.parametrize(

@@ -108,11 +108,15 @@ def test_alliance_rated_after_the_outcome_is_refused_or_flagged(predictors: Pred
     early.loc[:9, "form_date"] = pd.Timestamp(2024, 3, 1)
     refused = study_outcomes(predictors, early, SETTINGS)
     assert (refused.frames["outcome_effects"].query("model == 'regression'")["n_rows"] == N - 10).all()
-    assert any("10 dyads have no rating of the alliance before it; what they have is left out" in text
+    assert any("10 dyads have no rating of the alliance before it; a later one is left out" in text
                for text in refused.warnings)  # fmt: skip
     log = refused.frames["analysis_dyads"]
     assert log["is_used"].tolist() == [False] * 10 + [True] * (N - 10)
     assert set(log.loc[~log["is_used"], "note"]) == {"rated_after_outcome"}
+    early.loc[1:9, "form_date"] = pd.Timestamp(2030, 1, 1)
+    one = study_outcomes(predictors, early, SETTINGS).warnings
+    assert any("1 dyad has no rating of the alliance before it" in text for text in one)
+    early.loc[:9, "form_date"] = pd.Timestamp(2024, 3, 1)
     flagged = study_outcomes(replace(predictors, rule=RatingRule(after="flag")), early, SETTINGS)
     assert (flagged.frames["outcome_effects"].query("model == 'regression'")["n_rows"] == N).all()
     assert any("used all the same" in text for text in flagged.warnings)
@@ -140,7 +144,7 @@ def test_stepwise_is_a_replication_without_a_family(predictors: Predictors) -> N
     chosen = result.frames["outcome_effects"].query("model == 'stepwise'")
     assert chosen.query("term == 'step' and estimate == 1")["predictor"].item() == "component_1"
     assert chosen["family"].isna().all()
-    assert any("replication of older practice" in text for text in result.warnings)
+    assert any("replicates older practice" in text for text in result.warnings)
 
 
 def test_what_overlaps_with_outcome_is_left_out_and_the_difference_shown(predictors: Predictors) -> None:

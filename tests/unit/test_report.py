@@ -19,6 +19,7 @@ from report.svg import figure, rows_named
 from report.warehouse import ReportError
 from tests.unit.report_page import read_page
 from tests.unit.report_results import results
+from tests.unit.report_views import results_and_views
 from tests.unit.report_warehouses import Rows, check_result, make_warehouse, study
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +71,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("full")
-    rows = study() | results()
+    rows = study() | results_and_views()
     rows["quality.check_results"] = [check_result(1, "site_01", "warn"), check_result(2, "site_02", "pass")]
     return build_report(make_warehouse(folder / "alliance.duckdb", rows), folder / "report").read_text(encoding="utf-8")
 
@@ -117,8 +118,9 @@ def test_the_policy_allows_the_page_s_own_style_alone(full: str) -> None:
 def test_every_figure_says_what_it_shows(full: str) -> None:
     page = read_page(full)
     figures = page.all("svg")
-    # Cells, missing, two screes, two heat maps of loadings, a forest, component correlations, agreement.
-    assert len(figures) == 9
+    # Cells, missing, two screes, two heat maps of loadings, a forest, component correlations, agreement; of items,
+    # sites, paths, variance shares and gaps one each.
+    assert len(figures) == 14
     ids = [attributes["id"] for _, attributes in page.elements if attributes.get("id")]
     assert len(ids) == len(set(ids))
     for svg in figures:
@@ -166,7 +168,7 @@ def test_the_report_writes_one_file_and_leaves_the_warehouse_alone(tmp_path: Pat
 
 
 def test_the_same_warehouse_gives_the_same_bytes(tmp_path: Path) -> None:
-    database = make_warehouse(tmp_path / "alliance.duckdb", study(25) | results())
+    database = make_warehouse(tmp_path / "alliance.duckdb", study(25) | results_and_views())
     program = (
         "import pathlib, sys; from report.build import build_report; build_report(*map(pathlib.Path, sys.argv[1:]))"
     )

@@ -63,7 +63,21 @@ def test_small_sites_and_sites_of_few_therapists_are_rows_with_their_status() ->
     told = frame.query("site_id == 'small'").iloc[0]
     assert told["reason"] == "30 rows; at least 50 are needed on either side."
     assert np.isnan(told["congruence"])
+    # A site that cannot be compared is told with its own rows, not with those of all sites.
+    assert frame.groupby("site_id")["n_rows"].first().to_dict() == {"big": 150, "other": 150, "small": 30, "lonely": 60}
     assert frame.query("site_id == 'big'")["lower"].isna().all()
+
+
+def test_the_study_s_own_limits_withhold_a_site() -> None:
+    found = sites({"big": 150, "other": 150, "third": 60})
+    settings = replace(SETTINGS, bootstrap=0)
+    therapists = found.rows.keys.query("site_id == 'third'")["therapist_id"].nunique()
+    for least in ((61, 3), (10, therapists + 1)):
+        frame = study_site_congruence(found, settings, seed=2, least=least).frames["congruence"]
+        assert set(frame.query("site_id == 'third'")["status"]) == {"suppressed"}, least
+        assert frame.query("site_id == 'third'")["congruence"].isna().all()
+    frame = study_site_congruence(found, settings, seed=2, least=(60, therapists)).frames["congruence"]
+    assert set(frame.query("site_id == 'third'")["status"]) == {"ok"}
 
 
 def test_nothing_to_compare_is_told() -> None:

@@ -267,6 +267,10 @@ analyses:
         "study.yml:analyses.item_sets[0].items[0]",
         "study.yml:analyses.n_components.exceptions[0].item_set",
     }
+    # A message names what there is, not only that this is not.
+    _, _, action = found["study.yml:analyses.item_sets[0].instruments[0]"]
+    assert "wai_s, wai_sr" in action
+    assert "such as wai_s_01" in found["study.yml:analyses.item_sets[0].items[0]"][2]
 
 
 def test_number_of_components_by_exception() -> None:
