@@ -17,6 +17,7 @@ from analysis.answers import item_values
 from analysis.salience import unit_members
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 ScoreMethod = Literal["regression", "bartlett", "ten_berge", "anderson_rubin"]
 SCORE_METHODS: tuple[str, ...] = ("regression", "bartlett", "ten_berge", "anderson_rubin")
@@ -220,7 +221,10 @@ def component_scores(
     warnings = weights.warnings
     unscored = int((count < max(min_answered, 1)).sum())
     if unscored:
-        warnings = (*warnings, f"{unscored} of {n} rows answered fewer than {max(min_answered, 1)} items: no score.")
+        warnings = (
+            *warnings,
+            f"{unscored} of {several(n, 'row')} answered fewer than {several(max(min_answered, 1), 'item')}: no score.",
+        )
     return Scores(scores, count, determinacy, index, method, weights.status, warnings)
 
 

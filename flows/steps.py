@@ -59,7 +59,7 @@ class Refresh:
     overdue: tuple[str, ...] = ()
     arrivals: tuple[dict[str, str | int], ...] = ()
     verdict: judgement.Verdict | None = None
-    findings: tuple[str, ...] = ()
+    headlines: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -248,14 +248,14 @@ def analyse(refresh: Refresh) -> Refresh:
     from flows import analyses  # takes seconds, and a refresh with nothing new needs none of it
 
     with _step(refresh, "analyse"):
-        findings = analyses.run(
+        headlines = analyses.run(
             refresh.paths.next_file,
             study=refresh.settings,
             code_version=code_version(),
             resources=refresh.resources,
             progress=lambda sentence: say("analyse", sentence),
         )
-    return replace(refresh, findings=findings)
+    return replace(refresh, headlines=headlines)
 
 
 def publish(refresh: Refresh) -> Refresh:

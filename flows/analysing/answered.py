@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.wording import several
+
 LEVEL = 0.05
 MEDIUM = 0.30
 SUPPORTED, NOT_SUPPORTED, CANNOT_TELL = "supported", "not_supported", "cannot_tell"
@@ -114,11 +116,8 @@ def people(row: Row) -> str:
     """`, 133 dyads of 58 therapists, 6 sites`."""
     if not row.get("n_rows"):
         return ""
-    sites = row.get("n_sites") or 0
-    return (
-        f", {row['n_rows']} dyads of {row.get('n_therapists') or 0} therapists, "
-        f"{sites} {'site' if sites == 1 else 'sites'}"
-    )
+    therapists, sites = row.get("n_therapists") or 0, row.get("n_sites") or 0
+    return f", {several(row['n_rows'], 'dyad')} of {several(therapists, 'therapist')}, {several(sites, 'site')}"
 
 
 def figures_of(row: Row | None, **more: Any) -> Row:

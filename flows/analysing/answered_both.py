@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import Finding, Row, figures_of, interval, judged, known, number, p_value, people, row_key
 from flows.analysing.answered import wording as worded
 from flows.analysing.answered_tables import Results
@@ -39,7 +40,7 @@ def _mirror(row: Row) -> Finding:
     )
     said = MIRRORS[row["statistic"]].format(what=row["subject"], verb=verb)
     said += f": r {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += f", {row['n_dyads']} dyads of {row['n_therapists']} therapists."
+    said += f", {several(row['n_dyads'], 'dyad')} of {several(row['n_therapists'], 'therapist')}."
     return _finding(f"mirror.{row['statistic']}.{row['subject']}", "agreement", said, status, reason, row)
 
 
@@ -49,7 +50,7 @@ def _tracking(row: Row) -> Finding:
     verb = worded(status, "moves", "is not shown to move", "may or may not move")
     said = f"From session to session the {judge}'s rating of {row['subject']} {verb} with the {other}'s"
     said += f": slope {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += f", {row['n_rows']} sessions of {row['n_dyads']} dyads."
+    said += f", {several(row['n_rows'], 'session')} of {several(row['n_dyads'], 'dyad')}."
     return _finding(f"tracking.{judge}.{row['subject']}", "agreement", said, status, reason, row)
 
 

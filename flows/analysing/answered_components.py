@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import (
     CANNOT_TELL,
     NOT_SUPPORTED,
@@ -44,7 +45,7 @@ def _number(results: Results, analysis: Row, found: list[Row]) -> Finding:
     share = sum(row["variance_share"] for row in found)
     names = [results.labels.get((analysis["analysis_id"], row["component"]), "") for row in found]
     named = "; ".join(f"{row['component']} {name}".strip() for row, name in zip(found, names, strict=True))
-    said = f"{who} see {len(found)} {'component' if len(found) == 1 else 'components'} in {what}"
+    said = f"{who} see {several(len(found), 'component')} in {what}"
     said += f" ({analysis['n_components_rule']} rule), which carry {100 * share:.0f} % of the variance: {named}"
     status = SUPPORTED if analysis["status"] == "ok" else CANNOT_TELL
     figures = figures_of(analysis | {"estimate": len(found)}, lower=None, upper=None, p_adjusted=None)
@@ -73,7 +74,7 @@ def _match(analysis: Row, row: Row) -> Finding:
     else:
         verb = "may or may not match"
     said += f" {verb} the declared scales: adjusted Rand index {number(row['estimate'])}{interval(row)}"
-    said += f", {row['n_items']} items{people(analysis)}"
+    said += f", {several(row['n_items'], 'item')}{people(analysis)}"
     return Finding(
         identity,
         "correspondence",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import (
     CANNOT_TELL,
     NOT_SUPPORTED,
@@ -101,7 +102,9 @@ def _how_many(analysis: Row, own: list[Row], slopes: list[Row], name: str) -> Fi
         said + ".",
         status,
         analysis["analysis_id"],
-        f"Of {open_ones} components it cannot be told, and none predicts." if status == CANNOT_TELL else None,
+        f"Of {several(open_ones, 'component')} it cannot be told, and none predicts."
+        if status == CANNOT_TELL
+        else None,
         figures,
         tuple(keys),
     )

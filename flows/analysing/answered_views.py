@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import (
     CANNOT_TELL,
     NOT_SUPPORTED,
@@ -150,7 +151,8 @@ def _theme(analysis: Row, row: Row) -> Finding:
     said = f"{who} {hedge}{verb.format(theme=theme)} than {than}: {what} of clients "
     said += f"{number(row['client_estimate'], digits)}, of therapists {number(row['therapist_estimate'], digits)}"
     said += f", difference {number(row['difference'], digits)}{interval(row, digits)}"
-    said += f", adjusted p {p_value(row['p_holm'])}, {row['n_items']} items, {row['n_dyads']} dyads with both"
+    said += f", adjusted p {p_value(row['p_holm'])}, {several(row['n_items'], 'item')}"
+    said += f", {several(row['n_dyads'], 'dyad')} with both"
     return Finding(
         f"emphasis.{analysis['item_set']}.{row['subject']}.{row['measure']}",
         "emphasis",
