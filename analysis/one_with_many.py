@@ -25,27 +25,33 @@ from analysis.results import blank, tidy
 from analysis.status import AnalysisError, Status
 from analysis.two_rater_likelihood import PARTS, TwoRaterLikelihood
 from analysis.two_rater_search import Maximum, by_moments, covariances, maximise
+from analysis.wording import several
 
 BOUNDARY = 1e-4
 
 
 @dataclass(frozen=True)
 class VariancePart:
-    """One source of variance of one rater's ratings: variance, standard error, and share of that rater's total.
+    """One source of variance of one rater's ratings: variance, standard error, interval, share of the rater's total.
 
-    ``dyad`` is client plus relationship (plus error, when dyads have one session each).
+    The interval is symmetric on the cube-root scale, on which a variance is nearly normal (Wilson & Hilferty 1931);
+    with few therapists one of the variance itself lies too low. ``dyad`` is client plus relationship (plus error, when
+    dyads have one session each).
     """
 
     rater: str
     part: str
     variance: float
     se: float
+    ci_lower: float
+    ci_upper: float
     share: float
 
 
 @dataclass(frozen=True)
 class Reciprocity:
-    """Correlation of both raters' effects of one part, its interval through Fisher's z, and p by likelihood ratio.
+    """Correlation of both raters' effects of one part, its interval through Fisher's z, and p by likelihood ratio (of
+    therapists by F with two degrees of freedom fewer than there are, as chi-square finds too much with few).
 
     ``therapist``: generalised reciprocity (do therapists whom clients rate highly rate their clients highly?);
     ``dyad``: dyadic reciprocity; ``error``: the same session seen alike.
@@ -171,7 +177,7 @@ class _Design:
             return Status.NO_DATA, "One of the raters has given no rating."
         rated = len(renumber(self.of_dyad[both])[1])
         if rated < 4:
-            return Status.TOO_FEW_ROWS, f"{rated} dyads rated by both; at least 4 are needed."
+            return Status.TOO_FEW_ROWS, f"{several(rated, 'dyad')} rated by both; at least 4 are needed."
         complete = [column[both] for column in self.values.T]
         if any(self.constant) or any(is_constant(column) for column in complete):
             return Status.CONSTANT, "One of the raters has given the same rating to all."
@@ -207,7 +213,7 @@ class _Fit:
                 variance = float(moments[3 * at + 2 * j] * scale[j] ** 2)
                 se = float(np.sqrt(spread[3 * at + 2 * j, 3 * at + 2 * j]) * scale[j] ** 2)
                 share = float(self.covariances[part][j, j] / np.asarray(total)[j])
-                variances.append(VariancePart(rater, part, variance, se, share))
+                variances.append(VariancePart(rater, part, variance, se, *_around(variance, se, known["level"]), share))
             reciprocities.append(self._reciprocity(part, at, moments, spread, known["level"]))
         means = self.likelihood.evaluate(self.covariances).means * scale + self.design.centre
         jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
@@ -272,8 +278,15 @@ class _Fit:
         half = float(stats.norm.ppf(0.5 + level / 2)) * se
         z = np.arctanh(r) if abs(r) < 1 else np.nan
         gain = maximise(self.likelihood, part, self.maximum).deviance - self.maximum.deviance
-        p = float(stats.chi2.sf(max(gain, 0.0), 1)) if self.converged else np.nan
+        p = self._p_of(part, max(gain, 0.0)) if self.converged else np.nan
         return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), p)
+
+    def _p_of(self, part: str, gain: float) -> float:
+        """p of what a correlation gains in deviance; of two therapists nothing is left to tell it by."""
+        if part != "therapist":
+            return float(stats.chi2.sf(gain, 1))
+        df = self.design.n_therapists - 2
+        return float(stats.f.sf(gain, 1, df)) if df > 0 else np.nan
 
 
 def _standardised(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -286,6 +299,13 @@ def _standardised(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, f
     deviations[~observed] = 0.0
     scale = float(np.sqrt(deviations @ deviations / n))
     return deviations / (scale if scale > 0 else 1.0), observed, centre, scale
+
+
+def _around(variance: float, se: float, level: float) -> tuple[float, float]:
+    """The interval of a variance that is symmetric on the cube-root scale, from zero where it would go below."""
+    root = np.cbrt(variance)
+    half = float(stats.norm.ppf(0.5 + level / 2)) * se / (3 * root**2) if root > 0 else np.nan
+    return float(max(root - half, 0.0) ** 3) if np.isfinite(half) else np.nan, float((root + half) ** 3)
 
 
 def _no_variance(covariance: np.ndarray) -> bool:
