@@ -155,6 +155,7 @@ def test_totals_of_declared_scales_have_a_line_each_and_their_family_one(tmp_pat
         effect("wai_s.total", interval_method="fisher_z", p_holm=0.9),
         effect("wai_s.bond", estimate=-0.1, p_holm=0.5, lower=-0.2, upper=0.1),
         effect("haq_i.total", estimate=0.2, p_holm=0.3, lower=-0.1, upper=0.5),
+        effect("haq_i.total", overlap_left_out=True, term="r_change", estimate=0.0),
     ]
     found = scale_lines(tmp_path, effects)
     family, place = "scale_outcome.client.client.phq_9.total", "client.phq_9.total"
@@ -169,6 +170,7 @@ def test_totals_of_declared_scales_have_a_line_each_and_their_family_one(tmp_pat
         "with severity before therapy held constant .25; without items that ask about improvement .20; "
         "133 dyads of 1 therapist, 6 sites; one rater gave both."
     )
+    assert "without items" not in found[f"scale_outcome.client.haq_i.total.{place}"].sentence
     assert [key.role for key in line.rests_on] == ["estimate", "adjusted", "without_overlap"]
     assert {name: one.status for name, one in found.items()} == dict(
         zip(found, ("supported", "cannot_tell", "supported"), strict=True)
