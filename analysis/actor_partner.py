@@ -27,6 +27,7 @@ from analysis.robust_covariance import (
     wald_htz,
 )
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 Errors = Literal["CR2", "ML"]
 PATHS = ("actor_client", "partner_client", "actor_therapist", "partner_therapist")
@@ -160,7 +161,10 @@ def _obstacle(rows: Observations) -> tuple[Status, str]:
     if rows.n == 0:
         return Status.NO_DATA, "No dyad has both views and both outcomes."
     if rows.n < 5:
-        return Status.TOO_FEW_ROWS, f"{rows.n} complete dyads are too few; at least 5 are needed."
+        return (
+            Status.TOO_FEW_ROWS,
+            f"{several(rows.n, 'complete dyad')}; at least 5 are needed.",
+        )
     constant = [name for name in rows.names if is_constant(rows.column(name))]
     if constant:
         return Status.CONSTANT, f"All dyads have the same value of: {', '.join(constant)}."

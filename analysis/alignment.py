@@ -39,7 +39,7 @@ def tucker_congruence(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """
     if left.shape[-2] != right.shape[-2]:
         raise AnalysisError(
-            f"Congruence needs the same items on both sides: {left.shape[-2]} and {right.shape[-2]} rows were given."
+            f"Congruence needs the same items on both sides, not {left.shape[-2]} and {right.shape[-2]}."
         )
     products = np.swapaxes(left, -1, -2) @ right
     lengths = np.linalg.norm(left, axis=-2)[..., :, None] * np.linalg.norm(right, axis=-2)[..., None, :]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 
 def item_values(data: pd.DataFrame | np.ndarray, items: Sequence[str]) -> np.ndarray:
@@ -27,7 +28,7 @@ def item_values(data: pd.DataFrame | np.ndarray, items: Sequence[str]) -> np.nda
     except (TypeError, ValueError) as error:
         raise AnalysisError("Answers must be numbers, or missing.") from error
     if values.ndim != 2 or values.shape[1] != len(items):
-        raise AnalysisError(f"Data of shape {values.shape} do not fit {len(items)} items.")
+        raise AnalysisError(f"Data of shape {values.shape} do not fit {several(len(items), 'item')}.")
     if np.isinf(values).any():
         raise AnalysisError("Answers hold infinite values; give missing answers as NaN.")
     return values

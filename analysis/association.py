@@ -24,6 +24,7 @@ from analysis.resampling import replicate_blocks
 from analysis.results import blank, one_row
 from analysis.robust_covariance import least_squares
 from analysis.status import AnalysisError, Status, most_serious
+from analysis.wording import several
 
 Method = Literal["pearson", "spearman"]
 
@@ -186,7 +187,7 @@ def _obstacle(rows: Observations, names: tuple[str, str], n_held: int) -> tuple[
         return Status.NO_DATA, (f"No row has both '{names[0]}' and '{names[1]}'.",)
     constant = [name for name, values in zip(names, rows.values.T, strict=False) if is_constant(values)]
     if rows.n < 3 + n_held:
-        return Status.TOO_FEW_ROWS, (f"{rows.n} rows are too few; {3 + n_held} are needed.",)
+        return Status.TOO_FEW_ROWS, (f"{several(rows.n, 'row')}: too few; {3 + n_held} are needed.",)
     if constant:
         return Status.CONSTANT, (f"All {rows.n} rows have the same value of '{constant[0]}'.",)
     if n_held:

@@ -20,6 +20,7 @@ from analysis.status import AnalysisError, Status, attempt, most_serious
 from analysis.study_rows import StudyResult, count_people
 from analysis.truth_and_bias import TruthAndBias, truth_and_bias
 from analysis.two_views import PairSettings
+from analysis.wording import several
 
 PATHS = {
     "actor_client": ("client", "client", "actor"),
@@ -53,7 +54,8 @@ def study_variance_parts(views: PairedViews, settings: PairSettings) -> StudyRes
     n_dyads = int(views.keys["dyad_id"].nunique())
     if n_dyads < settings.min_rows:
         raise AnalysisError(
-            f"{n_dyads} dyads were rated by both in the same session; the study asks for at least {settings.min_rows}.",
+            f"{several(n_dyads, 'dyad was', 'dyads were')} rated by both in the same session; "
+            f"the study asks for at least {settings.min_rows}.",
             Status.TOO_FEW_ROWS if n_dyads else Status.NO_DATA,
         )
     rows = [row for scale in views.client.columns for row in _parts_of(views, str(scale), settings)]
@@ -111,8 +113,13 @@ def _split_rows(found: OneWithMany) -> Iterator[dict[str, Any]]:
     for part in found.variances:
         of_rater = status | {"rater": part.rater}
         yield of_rater | {
-            "statistic": f"{part.part}_variance", "estimate": part.variance, "standard_error": part.se
-        }  # fmt: skip
+            "statistic": f"{part.part}_variance",
+            "interval_method": "cube_root",
+            "estimate": part.variance,
+            "standard_error": part.se,
+            "lower": part.ci_lower,
+            "upper": part.ci_upper,
+        }
         yield of_rater | {"statistic": f"{part.part}_share", "estimate": part.share}
     for one in found.reciprocities:
         yield status | {
@@ -236,7 +243,7 @@ def _outcome_row(outcome: str, rater: str, model: str, scale: str, term: str) ->
 def _few(n: int, settings: PairSettings) -> dict[str, Any] | None:
     if n >= settings.min_rows:
         return None
-    reason = f"{n} dyads have the outcome and both views; the study asks for at least {settings.min_rows}."
+    reason = f"{several(n, 'dyad')} with the outcome and both views; the study asks for at least {settings.min_rows}."
     return {"status": (Status.TOO_FEW_ROWS if n else Status.NO_DATA).value, "reason": reason}
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.cfa_fit import CfaFit, cfa_fit
 from analysis.cfa_model import SimpleStructure, fisher_scoring, gradient_and_information
 from analysis.status import AnalysisError, Status, most_serious
+from analysis.wording import several
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +146,7 @@ def _input(
 ) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...], np.ndarray, tuple[str, ...]]:
     matrix = np.asarray(covariance, dtype=float)
     if matrix.shape != (len(items), len(items)):
-        raise AnalysisError(f"Covariances have shape {matrix.shape}; {len(items)} items were named.")
+        raise AnalysisError(f"Covariances have shape {matrix.shape}; the named items are {len(items)}.")
     has_scale = np.array([bool(scales.get(item)) for item in items], dtype=bool)
     kept = tuple(item for item, keep in zip(items, has_scale, strict=True) if keep)
     if not kept:
@@ -157,7 +158,10 @@ def _input(
     if constant:
         raise AnalysisError(f"Items without variance: {', '.join(constant)}; leave them out.", Status.CONSTANT)
     if not n > len(kept):
-        raise AnalysisError(f"{n:g} rows are too few for a CFA of {len(kept)} items.", Status.TOO_FEW_ROWS)
+        raise AnalysisError(
+            f"{several(n, 'row')}: too few for a CFA of {several(len(kept), 'item')}.",
+            Status.TOO_FEW_ROWS,
+        )
     deviation = np.sqrt(np.diag(matrix))
     if np.linalg.eigvalsh(matrix / np.outer(deviation, deviation))[0] < 1e-8:
         raise AnalysisError(

@@ -44,6 +44,7 @@ from analysis.solution import Solution
 from analysis.status import AnalysisError, Status, attempt
 from analysis.study_rows import Rows, StudyResult, require_rows, verdict
 from analysis.suitability import suitability
+from analysis.wording import several
 
 
 class RowStream(Protocol):
@@ -174,7 +175,7 @@ def _nearly_empty(sums: ItemSums) -> tuple[LeftOut, ...]:
     answered = np.diag(sums.products.n)
     least = max(3.0, 0.05 * sums.n_rows)
     return tuple(
-        LeftOut(item, "nearly_empty", f"{int(n)} of {sums.n_rows} rows answered it")
+        LeftOut(item, "nearly_empty", f"{int(n)} of {several(sums.n_rows, 'row')} answered it")
         for item, n in zip(sums.items, answered, strict=True)
         if n < least
     )

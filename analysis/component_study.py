@@ -28,6 +28,7 @@ from analysis.component_tables import (
     whole_solution_rows,
 )
 from analysis.components import find_components
+from analysis.congruence import Sample
 from analysis.correlation import Correlations, correlate
 from analysis.correspondence import wording_check
 from analysis.general_factor import schmid_leiman
@@ -101,6 +102,11 @@ class FoundComponents:
     solution: Solution
     scores: Scores
     stability: Stability | None
+
+    @property
+    def sample(self) -> Sample:
+        """What a bootstrap draws from: the solution with the answers it was found in and their therapists."""
+        return Sample(self.solution, self.rows.answers, list(self.rows.clusters))
 
 
 def study_components(

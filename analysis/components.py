@@ -14,6 +14,7 @@ from analysis.fit import degrees_of_freedom
 from analysis.rotation import ROTATIONS, Rotation, RotationSettings, rotate, rotation_name
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status, most_serious
+from analysis.wording import several
 
 LEAST_ROWS = 3
 SINGULAR = 1e-10
@@ -95,15 +96,18 @@ def find_components(
         )
     matrix = _conditioned(matrix, names, rows, extraction, smooth, notes)
     if rows <= len(names) and Status.TOO_FEW_ROWS not in notes.statuses:
-        notes.add(Status.TOO_FEW_ROWS, f"{rows:g} rows for {len(names)} items; more rows than items are needed.")
+        notes.add(
+            Status.TOO_FEW_ROWS,
+            f"{several(rows, 'row')} for {several(len(names), 'item')}; more rows than items are needed.",
+        )
     found = extract(
         matrix, n_components, extraction, lower_bound=lower_bound, tolerance=tolerance, max_iterations=max_iterations
     )
     if extraction != "components" and degrees_of_freedom(len(names), n_components) < 0:
         notes.add(
             Status.UNDERIDENTIFIED,
-            f"{n_components} components of {len(names)} items have more parameters than there are correlations: "
-            "this is one of many solutions.",
+            f"{several(n_components, 'component')} of {several(len(names), 'item')}: more parameters than "
+            "correlations, this is one of many solutions.",
         )
     _note_extraction(found, names, extraction, notes)
     settings = RotationSettings(
@@ -142,9 +146,11 @@ def _correlation(
         raise AnalysisError(f"A correlation matrix is square; this one has shape {matrix.shape}.")
     names = tuple(items) if items is not None else tuple(f"item_{i + 1}" for i in range(len(matrix)))
     if len(names) != len(matrix) or len(set(names)) != len(names):
-        raise AnalysisError(f"{len(matrix)} rows need as many different item names; {len(set(names))} were given.")
+        raise AnalysisError(
+            f"{several(len(matrix), 'row')}, different item names: {len(set(names))}; one per row is needed."
+        )
     if len(matrix) < 2:
-        raise AnalysisError(f"{len(matrix)} items; components need at least 2.", Status.TOO_FEW_ITEMS)
+        raise AnalysisError(f"{several(len(matrix), 'item')}; components need at least 2.", Status.TOO_FEW_ITEMS)
     bad = [name for name, row in zip(names, matrix, strict=True) if not np.all(np.isfinite(row))]
     if bad:
         raise AnalysisError(f"Correlations are missing or infinite for: {', '.join(bad[:20])}; leave these items out.")
@@ -189,7 +195,7 @@ def _conditioned(
         same = "; ".join(f"{names[i]} and {names[j]}" for i, j in zip(first[:5], second[:5], strict=True))
         cause = f" These items are the same: {same}." if same else ""
         if not same and rows <= len(names):
-            cause = f" {rows:g} rows cannot make a regular one of {len(names)} items."
+            cause = f" {several(rows, 'row')} cannot make a regular one of {several(len(names), 'item')}."
         if extraction == "ml":
             raise AnalysisError(
                 f"Maximum likelihood cannot use a singular correlation matrix; use minres or drop items.{cause}",
@@ -213,7 +219,7 @@ def _note_rotation(rotated: Rotation, notes: _Notes) -> None:
     if rotated.starts == 1 or rotated.starts_at_best == rotated.starts:
         return
     sentence = (
-        f"{rotated.starts_at_best} of {rotated.starts} rotation starts reached the best criterion; "
+        f"{rotated.starts_at_best} of {several(rotated.starts, 'rotation start')} reached the best criterion; "
         f"{rotated.minima} different minima were met."
     )
     if not rotated.first_is_best:

@@ -28,6 +28,7 @@ from analysis.resampling import (
 from analysis.solution import Solution
 from analysis.stability import FEW_CLUSTERS, Resampler, resampler
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 FAIR, EQUAL = 0.85, 0.95
 
@@ -122,10 +123,13 @@ def congruence(left: Solution, right: Solution) -> Congruence:
     warnings = []
     dropped = len(left.items) + len(right.items) - 2 * len(items)
     if dropped:
-        warnings.append(f"Compared on the {len(items)} shared items; {dropped} items are in one solution only.")
+        warnings.append(
+            f"Compared on the {several(len(items), 'shared item')}; "
+            f"{several(dropped, 'item is', 'items are')} in one solution only."
+        )
     if left.n_components != right.n_components:
         warnings.append(
-            f"{left.n_components} and {right.n_components} components: "
+            f"{left.n_components} and {several(right.n_components, 'component')}: "
             f"{abs(left.n_components - right.n_components)} have no partner."
         )
     return Congruence(
@@ -224,14 +228,17 @@ def bootstrap_congruence(
     rotated = np.concatenate([part[1] for part in parts])
     used = np.isfinite(matched).all(axis=1)
     if not used.any():
-        raise AnalysisError(f"None of {replicates} replicates gave two solutions.", Status.NOT_CONVERGED)
+        raise AnalysisError(f"None of {several(replicates, 'replicate')} gave two solutions.", Status.NOT_CONVERGED)
     status, warnings = Status.OK, list(estimate.warnings)
     if not used.all():
-        warnings.append(f"{int((~used).sum())} of {replicates} replicates gave no solution and are left out.")
+        warnings.append(f"{int((~used).sum())} of {several(replicates, 'replicate')} gave no solution: left out.")
     smallest = min(plan.left.n_clusters, plan.right.n_clusters)
     if smallest < FEW_CLUSTERS:
         status = Status.TOO_FEW_CLUSTERS
-        warnings.append(f"Only {smallest} clusters were resampled: the intervals are likely to be too short.")
+        warnings.append(
+            f"Only {several(smallest, 'cluster was', 'clusters were')} resampled: "
+            "the intervals are likely to be too short."
+        )
     if used.mean() < 0.5:
         status = Status.NOT_CONVERGED
     return CongruenceIntervals(

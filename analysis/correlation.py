@@ -18,6 +18,7 @@ from analysis.cross_products import CrossProducts
 from analysis.missing import ml_moments
 from analysis.polychoric import PairCounts, Polychoric, polychoric
 from analysis.status import AnalysisError, Status, most_serious
+from analysis.wording import several
 
 METHODS = ("pearson", "polychoric")
 MISSING_RULES = ("pairwise", "complete", "em")
@@ -222,7 +223,9 @@ def as_values(
             raise AnalysisError("Answers are a table of rows by items.")
         names = tuple(items) if items is not None else tuple(f"item_{i + 1}" for i in range(values.shape[1]))
     if len(names) != values.shape[1] or len(set(names)) != len(names):
-        raise AnalysisError(f"{values.shape[1]} columns need as many different item names, not {len(set(names))}.")
+        raise AnalysisError(
+            f"{several(values.shape[1], 'column')}, different item names: {len(set(names))}; one per column is needed."
+        )
     _refuse(np.isinf(values), names, "hold infinite values")
     if valid_range is not None:
         low, high = valid_range
@@ -239,7 +242,7 @@ def screen(
     """
     if products.n_rows < LEAST_ROWS:
         raise AnalysisError(
-            f"{products.n_rows} rows with answers; correlations need at least {LEAST_ROWS}.",
+            f"{several(products.n_rows, 'row')} with answers; correlations need at least {LEAST_ROWS}.",
             Status.NO_DATA if products.n_rows == 0 else Status.TOO_FEW_ROWS,
         )
     left: dict[str, LeftOut] = {}
@@ -248,9 +251,9 @@ def screen(
     for position, item in enumerate(products.items):
         answers = int(products.n[position, position])
         if answers < least:
-            left[item] = LeftOut(item, "nearly_empty", f"{answers} of {products.n_rows} rows answered it")
+            left[item] = LeftOut(item, "nearly_empty", f"{answers} of {several(products.n_rows, 'row')} answered it")
         elif not variance[position] > 1e-12 * max(1.0, abs(products.origin[position])):
-            left[item] = LeftOut(item, "constant", f"all {answers} answers are equal")
+            left[item] = LeftOut(item, "constant", f"all {answers} answers are equal" if answers > 1 else "one answer")
     matrix = products.pearson()
     alike = np.triu((np.abs(np.nan_to_num(matrix)) >= DUPLICATE) & (products.n > 2), k=1)
     for second, first in np.argwhere(alike.T):
@@ -263,7 +266,8 @@ def screen(
         reasons = {one.reason for one in left.values()}
         named = "; ".join(f"{one.item} ({one.reason})" for one in list(left.values())[:10])
         raise AnalysisError(
-            f"{len(kept)} of {len(products.items)} items can be correlated{f'; left out: {named}' if named else ''}.",
+            f"{len(kept)} of {several(len(products.items), 'item')} can be correlated"
+            f"{f'; left out: {named}' if named else ''}.",
             Status.CONSTANT if reasons == {"constant"} else Status.TOO_FEW_ITEMS,
         )
     return kept, tuple(left.values())
@@ -292,7 +296,7 @@ def _complete_rows(
     least = max(least_answers, least_share * products.n_rows)
     answered = np.array([products.n[i, i] >= least for i in range(len(names))], dtype=bool)
     empty = tuple(
-        LeftOut(names[i], "nearly_empty", f"{int(products.n[i, i])} of {products.n_rows} rows answered it")
+        LeftOut(names[i], "nearly_empty", f"{int(products.n[i, i])} of {several(products.n_rows, 'row')} answered it")
         for i in np.flatnonzero(~answered)
     )
     complete = values[~np.any(np.isnan(values[:, answered]), axis=1)]
@@ -329,7 +333,7 @@ def _finished(
         matrix = smoothed(matrix) if smooth else matrix
     if n <= len(items):
         statuses = [*statuses, Status.TOO_FEW_ROWS]
-        notes.append(f"{n} rows for {len(items)} items; more rows than items are needed.")
+        notes.append(f"{several(n, 'row')} for {several(len(items), 'item')}; more rows than items are needed.")
     return Correlations(
         items,
         matrix,
@@ -350,7 +354,7 @@ def _finished(
 def _refuse(wrong: np.ndarray, names: tuple[str, ...], what: str) -> None:
     if np.any(wrong):
         guilty = [names[position] for position in np.flatnonzero(wrong.any(axis=0))]
-        raise AnalysisError(f"These items {what}: {', '.join(guilty)} ({int(wrong.sum())} values).")
+        raise AnalysisError(f"These items {what}: {', '.join(guilty)} ({several(int(wrong.sum()), 'value')}).")
 
 
 def _check_rules(method: str, missing: str) -> None:

@@ -120,7 +120,8 @@ def correspondence(
     items = tuple(item for item, keep in zip(solution.items, has_scale, strict=True) if keep)
     if len(items) < 2:
         raise AnalysisError(
-            f"{len(items)} items of the solution belong to a scale; two are needed.", Status.TOO_FEW_ITEMS
+            f"Items of the solution that belong to a scale: {len(items)}; two are needed.",
+            Status.TOO_FEW_ITEMS,
         )
     names = tuple(dict.fromkeys(scales[item] for item in items))
     scale_of = np.array([names.index(scales[item]) for item in items])
@@ -185,7 +186,7 @@ def _warnings(solution: Solution, items: tuple[str, ...], names: tuple[str, ...]
     if left_out:
         warnings.append(f"Items without a scale are left out: {', '.join(left_out)}.")
     if solution.n_components != len(names):
-        warnings.append(f"{solution.n_components} components were compared with {len(names)} scales.")
+        warnings.append(f"Components compared: {solution.n_components}, with scales: {len(names)}.")
     if len(names) > 1:
         return Status.OK.value, tuple(warnings)
     warnings.append(f"All items belong to one scale ({names[0]}): there is no partition to compare.")

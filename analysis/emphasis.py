@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from analysis.answers import item_values
 from analysis.congruence import Sample, shared_items
 from analysis.intervals import percentile_interval
 from analysis.observations import check_level
@@ -29,6 +30,7 @@ from analysis.resampling import (
 from analysis.solution import Solution
 from analysis.stability import FEW_CLUSTERS, Resampler, resampler
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 MEASURES = ("common_variance_share", "mean_loading", "mean_rating")
 
@@ -134,6 +136,7 @@ def emphasis(
         then too long where the raters agree.
     themes: theme of each item; items without one, or in one solution only, are left out of every figure and named.
     ranges: lowest and highest keyed answer of each item.
+    replicates: of the bootstrap; 0 for estimates alone, which need no clusters and no sums within them.
 
     Raises :class:`AnalysisError` when fewer than two items have a theme and both raters, a range is missing or empty,
     an answer lies outside it, or the bootstrap cannot run.
@@ -142,15 +145,21 @@ def emphasis(
     common = shared_items(client.solution.items, therapist.solution.items)
     items = tuple(item for item in common if themes.get(item))
     if len(items) < 2:
-        raise AnalysisError(f"{len(items)} items have a theme and both raters; two are needed.", Status.TOO_FEW_ITEMS)
-    plan = _plan(client, therapist, items, themes, ranges, missing, by_item)
-    blocks = replicate_blocks(replicates, seed)
-    drawn = np.concatenate(list(run(partial(_run_block, plan), blocks)))
-    warnings, status = _judge(client.solution, therapist.solution, items, drawn, plan)
+        raise AnalysisError(
+            f"{several(len(items), 'item has', 'items have')} a theme and both raters; two are needed.",
+            Status.TOO_FEW_ITEMS,
+        )
+    plan = _plan(client, therapist, items, themes, ranges, by_item)
     estimates = [
-        side.measures(side.resampler.solution.pattern[None], side.resampler.solution.phi[None], side.all_once(), plan)
+        side.measures(side.sample.solution.pattern[None], side.sample.solution.phi[None], side.mean()[None], plan)
         for side in (plan.client, plan.therapist)
     ]
+    drawing = _drawing(plan, missing) if replicates else None
+    drawn = np.empty((0, 2, *estimates[0][0].shape))
+    if drawing is not None:
+        blocks = replicate_blocks(replicates, seed)
+        drawn = np.concatenate(list(run(partial(_run_block, plan, drawing), blocks)))
+    warnings, status = _judge(client.solution, therapist.solution, items, drawn, drawing)
     return Emphasis(
         plan.themes,
         plan.member.sum(axis=0).astype(int),
@@ -166,22 +175,24 @@ def emphasis(
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One rater: its resampler, the rows of its loadings that are compared, and sums for the mean ratings."""
+    """One rater: the rows of its loadings that are compared, and the answers to these items (n, items)."""
 
-    resampler: Resampler
+    sample: Sample
     rows: list[int]
-    ratings: ClusterSums
+    answers: np.ndarray
 
-    def all_once(self) -> np.ndarray:
-        return np.ones((1, self.resampler.n_clusters))
+    def mean(self) -> np.ndarray:
+        """(items,) mean of each item over the rows that answered it."""
+        answered = (~np.isnan(self.answers)).sum(axis=0)
+        return np.asarray(np.nansum(self.answers, axis=0) / np.where(answered, answered, np.nan))
 
-    def measures(self, pattern: np.ndarray, phi: np.ndarray, weights: np.ndarray, plan: _Plan) -> np.ndarray:
-        """(b, 3, t) the three measures from patterns (b, p, k), phis (b, k, k) and cluster weights (b, c)."""
+    def measures(self, pattern: np.ndarray, phi: np.ndarray, mean: np.ndarray, plan: _Plan) -> np.ndarray:
+        """(b, 3, t) the three measures from patterns (b, p, k), phis (b, k, k) and means of the answers (b, items)."""
         loadings = pattern[:, self.rows]
         communality = ((loadings @ phi) * loadings).sum(axis=2)
         share = communality @ plan.member / communality.sum(axis=1, keepdims=True)
         loading = np.abs(loadings).max(axis=2) @ plan.member / plan.member.sum(axis=0)
-        percent = (self.ratings.moments(weights).mean - plan.low) / (plan.high - plan.low) * 100
+        percent = (mean - plan.low) / (plan.high - plan.low) * 100
         rating = percent @ plan.member / plan.member.sum(axis=0)
         return np.stack([share, loading, rating], axis=1)
 
@@ -190,11 +201,19 @@ class _Side:
 class _Plan:
     client: _Side
     therapist: _Side
-    together: bool
     themes: tuple[str, ...]
     member: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawing:
+    """What replicates are drawn from, client first: the solutions to make anew, and sums for the mean ratings."""
+
+    resamplers: tuple[Resampler, Resampler]
+    ratings: tuple[ClusterSums, ClusterSums]
+    together: bool
 
 
 def _plan(
@@ -203,18 +222,8 @@ def _plan(
     items: Sequence[str],
     themes: Mapping[str, str],
     ranges: Mapping[str, tuple[float, float]],
-    missing: MissingRule,
     by_item: bool,
 ) -> _Plan:
-    together = client.clusters is not None and therapist.clusters is not None
-    if client.clusters is not None and therapist.clusters is not None:
-        ours, theirs, n_clusters = joint_cluster_codes(client.clusters, therapist.clusters)
-        codes = (ours, n_clusters), (theirs, n_clusters)
-    else:
-        codes = (
-            cluster_codes(client.clusters, len(client.data)),
-            cluster_codes(therapist.clusters, len(therapist.data)),
-        )
     unknown = [item for item in items if item not in ranges or not ranges[item][0] < ranges[item][1]]
     if unknown:
         raise AnalysisError(f"Items without a range of answers: {', '.join(unknown)}.")
@@ -224,46 +233,68 @@ def _plan(
     if by_item:
         names, member = (*names, *items), np.hstack([member, np.eye(len(items))])
     sides = []
-    for sample, code in zip((client, therapist), codes, strict=True):
-        prepared = resampler(sample.data, sample.solution, missing=missing, codes=code)
+    for sample in (client, therapist):
         rows = [sample.solution.items.index(item) for item in items]
-        answers = prepared.rows[:, rows]
+        answers = item_values(sample.data, sample.solution.items)[:, rows]
         with np.errstate(invalid="ignore"):
             outside = ((answers < low) | (answers > high)).any(axis=0)
         if outside.any():
             wrong = ", ".join(item for item, bad in zip(items, outside, strict=True) if bad)
             raise AnalysisError(f"Answers outside their range: {wrong}.")
-        sides.append(_Side(prepared, rows, ClusterSums(answers, code[0], code[1])))
-    return _Plan(sides[0], sides[1], together, names, member, low, high)
+        sides.append(_Side(sample, rows, answers))
+    return _Plan(sides[0], sides[1], names, member, low, high)
 
 
-def _run_block(plan: _Plan, block: Block) -> np.ndarray:
+def _drawing(plan: _Plan, missing: MissingRule) -> _Drawing:
+    client, therapist = plan.client.sample, plan.therapist.sample
+    together = client.clusters is not None and therapist.clusters is not None
+    if client.clusters is not None and therapist.clusters is not None:
+        ours, theirs, n_clusters = joint_cluster_codes(client.clusters, therapist.clusters)
+        codes = (ours, n_clusters), (theirs, n_clusters)
+    else:
+        codes = (
+            cluster_codes(client.clusters, len(client.data)),
+            cluster_codes(therapist.clusters, len(therapist.data)),
+        )
+    sides = tuple(zip((plan.client, plan.therapist), codes, strict=True))
+    one, other = (resampler(s.sample.data, s.sample.solution, missing=missing, codes=code) for s, code in sides)
+    ratings = tuple(ClusterSums(side.answers, *code) for side, code in sides)
+    return _Drawing((one, other), (ratings[0], ratings[1]), together)
+
+
+def _run_block(plan: _Plan, drawing: _Drawing, block: Block) -> np.ndarray:
     """(b, 2, 3, t) client and therapist measures of one block; NaN where a solution failed."""
-    weights = block.weights(plan.client.resampler.n_clusters)
-    other = weights if plan.together else block.second().weights(plan.therapist.resampler.n_clusters)
+    client, therapist = drawing.resamplers
+    weights = block.weights(client.n_clusters)
+    other = weights if drawing.together else block.second().weights(therapist.n_clusters)
     sides = []
-    for side, drawn in ((plan.client, weights), (plan.therapist, other)):
-        found = side.resampler.weighted(drawn)
-        sides.append(side.measures(found.patterns, found.phis, drawn, plan))
+    for at, (side, drawn) in enumerate(((plan.client, weights), (plan.therapist, other))):
+        found = drawing.resamplers[at].weighted(drawn)
+        sides.append(side.measures(found.patterns, found.phis, drawing.ratings[at].moments(drawn).mean, plan))
     return np.stack(sides, axis=1)
 
 
 def _judge(
-    client: Solution, therapist: Solution, items: Sequence[str], drawn: np.ndarray, plan: _Plan
+    client: Solution, therapist: Solution, items: Sequence[str], drawn: np.ndarray, drawing: _Drawing | None
 ) -> tuple[tuple[str, ...], str]:
     warnings = []
     left_out = sorted((set(client.items) | set(therapist.items)) - set(items))
     if left_out:
         warnings.append(f"Items without a theme or without both raters are left out: {', '.join(left_out)}.")
+    if drawing is None:
+        return tuple(warnings), Status.OK.value
     failed = int((~np.isfinite(drawn[:, :, 0])).any(axis=(1, 2)).sum())
     if failed:
-        warnings.append(f"{failed} of {len(drawn)} replicates gave no solution for one of the raters.")
-    if not plan.together:
+        warnings.append(f"{failed} of {several(len(drawn), 'replicate')} gave no solution for one of the raters.")
+    if not drawing.together:
         warnings.append("The raters were drawn independently: no common clusters were given.")
-    smallest = min(plan.client.resampler.n_clusters, plan.therapist.resampler.n_clusters)
+    smallest = min(one.n_clusters for one in drawing.resamplers)
     if failed * 2 > len(drawn):
         return tuple(warnings), Status.NOT_CONVERGED.value
     if smallest < FEW_CLUSTERS:
-        warnings.append(f"Only {smallest} clusters were resampled: the intervals are likely to be too short.")
+        warnings.append(
+            f"Only {several(smallest, 'cluster was', 'clusters were')} resampled: "
+            "the intervals are likely to be too short."
+        )
         return tuple(warnings), Status.TOO_FEW_CLUSTERS.value
     return tuple(warnings), Status.OK.value

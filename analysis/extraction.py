@@ -15,6 +15,7 @@ from scipy import optimize
 
 from analysis.extraction_criteria import MINRES, ML, Criterion, eigen_loadings
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 LOWER_BOUND = 0.005
 """Smallest uniqueness minres and ML may reach (psych, factanal); at the bound an item is a Heywood case."""
@@ -153,7 +154,8 @@ def check_stack(stack: np.ndarray, n_components: int, extraction: str) -> None:
     most = items if extraction == "components" else items - 1
     if not 1 <= n_components <= most:
         raise AnalysisError(
-            f"{n_components} components cannot be extracted by {extraction} from {items} items; 1 to {most} can.",
+            f"{several(n_components, 'component')} cannot be extracted by {extraction} from "
+            f"{several(items, 'item')}; 1 to {most} can.",
             Status.TOO_MANY_COMPONENTS if n_components > most else Status.INVALID_INPUT,
         )
 

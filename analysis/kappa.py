@@ -13,6 +13,7 @@ from scipy import stats
 from analysis.observations import check_level, labels
 from analysis.results import blank, one_row
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 Weights = Literal["none", "linear", "quadratic"]
 
@@ -60,7 +61,7 @@ def kappa(
         raise AnalysisError(f"Unknown weights '{weights}'; one of none, linear, quadratic.", Status.UNKNOWN_NAME)
     left, right = (pd.Series(np.asarray(values, dtype=object)) for values in (a, b))
     if len(left) != len(right):
-        raise AnalysisError(f"The raters differ in length ({len(left)} and {len(right)} rows).")
+        raise AnalysisError(f"The raters differ in length ({len(left)} and {several(len(right), 'row')}).")
     kept = left.notna() & right.notna()
     left, right = left[kept], right[kept]
     if categories is None:

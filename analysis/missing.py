@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 PATTERNS_AT_ONCE = 256
 SINGULAR = 1e-7
@@ -56,7 +57,7 @@ def ml_moments(values: np.ndarray, *, tolerance: float = 1e-8, max_iterations: i
     data = np.asarray(values, dtype=float)
     data = data[~np.all(np.isnan(data), axis=1)]
     if data.shape[0] < 3:
-        raise AnalysisError(f"{data.shape[0]} rows with answers; EM needs at least 3.", Status.TOO_FEW_ROWS)
+        raise AnalysisError(f"{several(data.shape[0], 'row')} with answers; EM needs at least 3.", Status.TOO_FEW_ROWS)
     answered = ~np.isnan(data)
     if not np.all(answered.any(axis=0)):
         raise AnalysisError("An item without any answer cannot be part of an EM covariance.", Status.NO_DATA)

@@ -43,6 +43,7 @@ from analysis.variance_components import (
     rss_within,
     variance_hessian,
 )
+from analysis.wording import several
 
 __all__ = ["FixedEffect", "LevelEffects", "MixedModel", "WithinBetween", "random_intercept", "within_between"]
 
@@ -161,13 +162,17 @@ def _outer_codes(rows: Observations, outer: ArrayLike | None) -> tuple[np.ndarra
         return np.zeros(rows.n_clusters, dtype=int), 0
     given = np.asarray(outer, dtype=None if np.asarray(outer).dtype.kind in "iu" else object)
     if len(given) != len(rows.kept):
-        raise AnalysisError(f"{len(given)} outer clusters were given for {len(rows.kept)} rows; one per row is needed.")
+        raise AnalysisError(
+            f"{several(len(given), 'outer cluster')} for {several(len(rows.kept), 'row')}; one per row is needed."
+        )
     of_rows, _ = labels(given[rows.kept], "outer")
     if (of_rows < 0).any():
         raise AnalysisError("Every row needs its outer cluster (site); some are missing.")
     of_cluster, extra = groups_within(rows.codes, of_rows, rows.n_clusters)
     if extra:
-        raise AnalysisError(f"Clusters must lie within one outer cluster; {extra} more pairs than clusters were found.")
+        raise AnalysisError(
+            f"Clusters must lie within one outer cluster; {several(extra, 'more pair')} than clusters were found."
+        )
     codes, found = renumber(of_cluster)
     # One outer cluster has no variance to speak of: the model is that without it.
     return codes, len(found) if len(found) > 1 else 0
@@ -177,9 +182,12 @@ def _obstacle(rows: Observations, name: str, n_terms: int) -> tuple[Status, str]
     if rows.n == 0:
         return Status.NO_DATA, "No row has the outcome and all predictors."
     if is_constant(rows.values[:, 0]):
-        return Status.CONSTANT, f"The outcome '{name}' does not vary over its {rows.n} rows."
+        return Status.CONSTANT, f"The outcome '{name}' does not vary over its {several(rows.n, 'row')}."
     if rows.n < n_terms + 3:
-        return Status.TOO_FEW_ROWS, f"{rows.n} rows are too few for {n_terms} predictors; {n_terms + 3} are needed."
+        return (
+            Status.TOO_FEW_ROWS,
+            f"{several(rows.n, 'row')} for {several(n_terms, 'predictor')}; {n_terms + 3} are needed.",
+        )
     return Status.OK, ""
 
 
@@ -204,7 +212,10 @@ class _Fitted:
     def _identified(self) -> tuple[Status, str]:
         total = self.sums.total
         if self.fit.df_residual < 1:
-            return Status.TOO_FEW_ROWS, f"{self.sums.n} rows leave no residual degrees of freedom."
+            return (
+                Status.TOO_FEW_ROWS,
+                f"{several(self.sums.n, 'row')}: no residual degrees of freedom.",
+            )
         if self.fit.rss <= EXACT * total:
             return Status.SINGULAR, "The predictors reproduce the outcome exactly."
         if self.n_clusters < 2:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 CONSTANT_TOLERANCE = 1e-12
 Columns = pd.DataFrame | Mapping[str, ArrayLike]
@@ -61,7 +62,9 @@ def numeric(values: ArrayLike, name: str) -> np.ndarray:
             ) from error
         result = array.to_numpy(dtype=float, na_value=np.nan)
     if np.isinf(result).any():
-        raise AnalysisError(f"Column '{name}' holds {int(np.isinf(result).sum())} infinite values; remove them first.")
+        raise AnalysisError(
+            f"Column '{name}' holds {several(int(np.isinf(result).sum()), 'infinite value')}; remove infinities first."
+        )
     return result
 
 
@@ -116,7 +119,9 @@ def numbered(values: ArrayLike, name: str, kept: np.ndarray, *, in_order: bool =
     """Codes 0, 1, ... of the ``kept`` rows and how many there are; a row without a label is alone."""
     codes, n_labels = labels(values, name, in_order=in_order)
     if len(codes) != len(kept):
-        raise AnalysisError(f"{len(codes)} labels of '{name}' were given for {len(kept)} rows; one per row is needed.")
+        raise AnalysisError(
+            f"{several(len(codes), 'label')} of '{name}' for {several(len(kept), 'row')}; one per row is needed."
+        )
     alone = codes < 0
     if alone.any():
         codes = np.where(alone, n_labels + np.cumsum(alone), codes)

@@ -23,28 +23,35 @@ from scipy import stats
 from analysis.observations import check_level, groups_within, is_constant, labels, numeric, renumber
 from analysis.results import blank, tidy
 from analysis.status import AnalysisError, Status
-from analysis.two_rater_likelihood import PARTS, Maximum, TwoRaterLikelihood, covariances
+from analysis.two_rater_likelihood import PARTS, TwoRaterLikelihood
+from analysis.two_rater_search import Maximum, by_moments, covariances, maximise
+from analysis.wording import several
 
 BOUNDARY = 1e-4
 
 
 @dataclass(frozen=True)
 class VariancePart:
-    """One source of variance of one rater's ratings: variance, standard error, and share of that rater's total.
+    """One source of variance of one rater's ratings: variance, standard error, interval, share of the rater's total.
 
-    ``dyad`` is client plus relationship (plus error, when dyads have one session each).
+    The interval is symmetric on the cube-root scale, on which a variance is nearly normal (Wilson & Hilferty 1931);
+    with few therapists one of the variance itself lies too low. ``dyad`` is client plus relationship (plus error, when
+    dyads have one session each).
     """
 
     rater: str
     part: str
     variance: float
     se: float
+    ci_lower: float
+    ci_upper: float
     share: float
 
 
 @dataclass(frozen=True)
 class Reciprocity:
-    """Correlation of both raters' effects of one part, its interval through Fisher's z, and p by likelihood ratio.
+    """Correlation of both raters' effects of one part, its interval through Fisher's z, and p by likelihood ratio (of
+    therapists by F with two degrees of freedom fewer than there are, as chi-square finds too much with few).
 
     ``therapist``: generalised reciprocity (do therapists whom clients rate highly rate their clients highly?);
     ``dyad``: dyadic reciprocity; ``error``: the same session seen alike.
@@ -120,14 +127,13 @@ def one_with_many(
     length, and for a dyad that has several therapists.
     """
     check_level(level)
-    ratings = np.array([numeric(client, "client"), numeric(therapist_rating, "therapist rating")]).T
-    kept = ~np.isnan(ratings).all(axis=1)
+    ratings = [numeric(client, "client"), numeric(therapist_rating, "therapist rating")]
     of_therapist, _ = labels(therapist, "therapist")
-    of_dyad = np.arange(len(kept)) if dyad is None else labels(dyad, "dyad", in_order=False)[0]
-    if not len(of_therapist) == len(of_dyad) == len(kept):
+    of_dyad = np.arange(len(of_therapist)) if dyad is None else labels(dyad, "dyad", in_order=False)[0]
+    if len({len(values) for values in (*ratings, of_therapist, of_dyad)}) > 1:
         raise AnalysisError("Ratings, therapists and dyads differ in length; give one row per dyad and session.")
-    kept &= (of_therapist >= 0) & (of_dyad >= 0)
-    ratings = ratings[kept]
+    kept = ~(np.isnan(ratings[0]) & np.isnan(ratings[1])) & (of_therapist >= 0) & (of_dyad >= 0)
+    given = np.array([rating[kept] for rating in ratings]).T
     of_therapist, therapists = renumber(of_therapist[kept])
     of_dyad, dyads = renumber(of_dyad[kept])
     therapist_of, extra = groups_within(of_dyad, of_therapist, len(dyads))
@@ -135,9 +141,9 @@ def one_with_many(
         raise AnalysisError(
             "A dyad has one therapist; some have several. Give a client who changed therapist two dyads."
         )
-    known: dict[str, Any] = {"level": level, "n": len(ratings), "n_dyads": len(dyads)}
+    known: dict[str, Any] = {"level": level, "n": len(given), "n_dyads": len(dyads)}
     known |= {"n_therapists": len(therapists), "n_dropped": int((~kept).sum())}
-    design = _Design(ratings, of_dyad, therapist_of, len(therapists))
+    design = _Design(given, of_dyad, therapist_of, len(therapists))
     status, sentence = design.obstacle()
     if status is not Status.OK:
         return blank(OneWithMany, variances=(), reciprocities=(), status=status, warnings=(sentence,), **known)
@@ -150,13 +156,12 @@ class _Design:
     def __init__(self, ratings: np.ndarray, of_dyad: np.ndarray, of_therapist: np.ndarray, n_therapists: int) -> None:
         self.of_dyad, self.of_therapist, self.n_therapists = of_dyad, of_therapist, n_therapists
         self.n_dyads = len(of_therapist)
-        self.observed = ~np.isnan(ratings)
-        counts = np.maximum(self.observed.sum(axis=0), 1)
-        self.centre = np.where(self.observed, ratings, 0.0).sum(axis=0) / counts
-        deviations = np.where(self.observed, ratings - self.centre, 0.0)
-        self.scale = np.sqrt((deviations**2).sum(axis=0) / counts)
-        self.constant = [is_constant(ratings[seen, j]) for j, seen in enumerate(self.observed.T)]
-        self.values = deviations / np.where(self.scale > 0, self.scale, 1.0)
+        # Column by column in memory, as every use goes along columns.
+        columns = [_standardised(column) for column in ratings.T]
+        self.values, self.observed = (np.array([column[at] for column in columns]).T for at in (0, 1))
+        self.centre, self.scale = (np.array([column[at] for column in columns]) for at in (2, 3))
+        self.constant = [is_constant(column[seen]) for column, seen in zip(ratings.T, self.observed.T, strict=True)]
+        self.both = self.observed[:, 0] & self.observed[:, 1]
         sessions = np.bincount(of_dyad, minlength=self.n_dyads) if self.n_dyads else np.zeros(0, dtype=int)
         caseload = np.bincount(of_therapist, minlength=n_therapists) if self.n_dyads else np.zeros(0, dtype=int)
         self.has_sessions = bool((sessions > 1).any())
@@ -167,16 +172,16 @@ class _Design:
 
     def obstacle(self) -> tuple[Status, str]:
         """Why nothing can be estimated, or ``ok``."""
-        both = self.observed.all(axis=1)
-        if not len(both) or not self.observed.any(axis=0).all():
+        both = self.both
+        if not len(both) or not all(seen.any() for seen in self.observed.T):
             return Status.NO_DATA, "One of the raters has given no rating."
         rated = len(renumber(self.of_dyad[both])[1])
         if rated < 4:
-            return Status.TOO_FEW_ROWS, f"{rated} dyads rated by both; at least 4 are needed."
-        if any(self.constant) or any(is_constant(column) for column in self.values[both].T):
+            return Status.TOO_FEW_ROWS, f"{several(rated, 'dyad')} rated by both; at least 4 are needed."
+        complete = [column[both] for column in self.values.T]
+        if any(self.constant) or any(is_constant(column) for column in complete):
             return Status.CONSTANT, "One of the raters has given the same rating to all."
-        complete = self.values[both]
-        if abs(np.corrcoef(complete, rowvar=False)[0, 1]) > 1 - 1e-10:
+        if abs(np.corrcoef(*complete)[0, 1]) > 1 - 1e-10:
             return Status.SINGULAR, "Both raters' ratings are the same up to a constant."
         return Status.OK, ""
 
@@ -185,7 +190,7 @@ class _Design:
         likelihood = TwoRaterLikelihood(
             self.values, self.observed, self.of_dyad, self.of_therapist, self.n_therapists, self.parts
         )
-        return _Fit(self, likelihood, likelihood.maximise())
+        return _Fit(self, likelihood, maximise(likelihood))
 
 
 class _Fit:
@@ -208,7 +213,7 @@ class _Fit:
                 variance = float(moments[3 * at + 2 * j] * scale[j] ** 2)
                 se = float(np.sqrt(spread[3 * at + 2 * j, 3 * at + 2 * j]) * scale[j] ** 2)
                 share = float(self.covariances[part][j, j] / np.asarray(total)[j])
-                variances.append(VariancePart(rater, part, variance, se, share))
+                variances.append(VariancePart(rater, part, variance, se, *_around(variance, se, known["level"]), share))
             reciprocities.append(self._reciprocity(part, at, moments, spread, known["level"]))
         means = self.likelihood.evaluate(self.covariances).means * scale + self.design.centre
         jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
@@ -251,18 +256,13 @@ class _Fit:
         spread = np.full((len(moments),) * 2, np.nan)
         free = np.flatnonzero(np.repeat([not _on_bound(self.covariances[part]) for part in parts], 3))
 
-        def slope(values: np.ndarray) -> np.ndarray:
-            every = moments.copy()
-            every[free] = values
-            made = {
-                part: np.array([[v[0], v[1]], [v[1], v[2]]])
-                for part, v in zip(parts, every.reshape(-1, 3), strict=True)
-            }
-            found = self.likelihood.evaluate(made).slopes
-            return np.concatenate([[found[p][0, 0], 2 * found[p][0, 1], found[p][1, 1]] for p in parts])[free]
+        def slopes(points: np.ndarray) -> np.ndarray:
+            every = np.tile(moments, (len(points), 1))
+            every[:, free] = points
+            return by_moments(every, parts, self.likelihood)[:, free]
 
         steps = 1e-4 * np.repeat([np.diag(self.covariances[part]).min() for part in parts], 3)
-        hessian = _hessian(slope, moments[free], steps[free]) if len(free) else np.empty((0, 0))
+        hessian = _hessian(slopes, moments[free], steps[free]) if len(free) else np.empty((0, 0))
         if len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0:
             spread[np.ix_(free, free)] = 2 * np.linalg.inv(hessian)
         return moments, spread
@@ -277,9 +277,35 @@ class _Fit:
         se = float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
         half = float(stats.norm.ppf(0.5 + level / 2)) * se
         z = np.arctanh(r) if abs(r) < 1 else np.nan
-        gain = self.likelihood.maximise(uncorrelated=part, start=self.maximum).deviance - self.maximum.deviance
-        p = float(stats.chi2.sf(max(gain, 0.0), 1)) if self.converged else np.nan
+        gain = maximise(self.likelihood, part, self.maximum).deviance - self.maximum.deviance
+        p = self._p_of(part, max(gain, 0.0)) if self.converged else np.nan
         return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), p)
+
+    def _p_of(self, part: str, gain: float) -> float:
+        """p of what a correlation gains in deviance; of two therapists nothing is left to tell it by."""
+        if part != "therapist":
+            return float(stats.chi2.sf(gain, 1))
+        df = self.design.n_therapists - 2
+        return float(stats.f.sf(gain, 1, df)) if df > 0 else np.nan
+
+
+def _standardised(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Standardised ratings (n,), zero where missing; which are observed; their mean and standard deviation (by n)."""
+    observed = ~np.isnan(ratings)
+    n = max(int(observed.sum()), 1)
+    values = ratings if observed.all() else np.where(observed, ratings, 0.0)
+    centre = float(values.sum()) / n
+    deviations = values - centre
+    deviations[~observed] = 0.0
+    scale = float(np.sqrt(deviations @ deviations / n))
+    return deviations / (scale if scale > 0 else 1.0), observed, centre, scale
+
+
+def _around(variance: float, se: float, level: float) -> tuple[float, float]:
+    """The interval of a variance that is symmetric on the cube-root scale, from zero where it would go below."""
+    root = np.cbrt(variance)
+    half = float(stats.norm.ppf(0.5 + level / 2)) * se / (3 * root**2) if root > 0 else np.nan
+    return float(max(root - half, 0.0) ** 3) if np.isfinite(half) else np.nan, float((root + half) ** 3)
 
 
 def _no_variance(covariance: np.ndarray) -> bool:
@@ -290,9 +316,9 @@ def _on_bound(covariance: np.ndarray) -> bool:
     return _no_variance(covariance) or bool(np.linalg.det(covariance) < BOUNDARY * np.prod(np.diag(covariance)))
 
 
-def _hessian(slope: Callable[[np.ndarray], np.ndarray], at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Second derivatives by central differences of the slope."""
+def _hessian(slopes: Callable[[np.ndarray], np.ndarray], at: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Second derivatives by central differences of the slopes, (P, k) at points (P, k)."""
     moves = np.diag(steps)
-    rows = [(slope(at + move) - slope(at - move)) / (2 * step) for move, step in zip(moves, steps, strict=True)]
-    hessian = np.array(rows)
-    return (hessian + hessian.T) / 2
+    beside = slopes(np.vstack([at + moves, at - moves]))
+    hessian = (beside[: len(at)] - beside[len(at) :]) / (2 * steps[:, None])
+    return np.asarray((hessian + hessian.T) / 2)

@@ -35,6 +35,7 @@ from analysis.outcome_models import (
 from analysis.rating_choice import Chosen, RatingRule, choose, matched
 from analysis.status import AnalysisError, Status, attempt
 from analysis.study_rows import Rows, StudyResult, count_people
+from analysis.wording import several
 
 __all__ = ["OutcomeSettings", "Predictors", "adjusted", "correlation_intervals", "matched", "study_outcomes"]
 
@@ -76,7 +77,7 @@ def study_outcomes(predictors: Predictors, outcomes: pd.DataFrame, settings: Out
     before = outcomes[outcomes["phase"] == "pre"]
     rows: list[dict[str, Any]] = []
     logs: list[pd.DataFrame] = []
-    warnings = [STEPWISE_SAID] if predictors.jointly else []
+    warnings = [*([STEPWISE_SAID] if predictors.jointly else []), *predictors.rows.sampled]
     for (name, rater), measured in after.groupby(["outcome", "rater"], sort=True):
         chosen = choose(predictors.values, predictors.rows.keys, measured, predictors.rule, predictors.dyads)
         warnings += _about(chosen, f"{name} of the {rater}", predictors.rule)
@@ -102,7 +103,7 @@ def study_outcomes(predictors: Predictors, outcomes: pd.DataFrame, settings: Out
     ran = frame[frame["term"] != ""]
     if not len(ran):
         raise AnalysisError(
-            f"No outcome has the {settings.min_rows} rows that the study asks for together with the predictors.",
+            f"No outcome has the {several(settings.min_rows, 'row')} with predictors that the study asks for.",
             Status.TOO_FEW_ROWS,
         )
     if predictors.overlapping and predictors.without_overlap is not None:
@@ -122,11 +123,11 @@ def adjusted(frame: pd.DataFrame) -> pd.DataFrame:
 def _about(chosen: Chosen, what: str, rule: RatingRule) -> Iterator[str]:
     if chosen.n_after:
         done = "used all the same" if rule.after == "flag" and rule.session == "given" else "left out"
-        have = "dyad has" if chosen.n_after == 1 else "dyads have"
-        yield f"{what}: {chosen.n_after} {have} no rating of the alliance before it; a later one is {done}."
+        dyads = several(chosen.n_after, "dyad has", "dyads have")
+        yield f"{what}: {dyads} no rating of the alliance before it; a later one is {done}."
     if chosen.n_undated:
-        lack = "dyad lacks" if chosen.n_undated == 1 else "dyads lack"
-        yield f"{what}: {chosen.n_undated} {lack} a date that would tell whether the alliance was rated before it."
+        dyads = several(chosen.n_undated, "dyad lacks", "dyads lack")
+        yield f"{what}: {dyads} a date that would tell whether the alliance was rated before it."
 
 
 def _without_overlap(predictors: Predictors, chosen: Chosen, measured: pd.DataFrame) -> pd.DataFrame:
@@ -157,7 +158,7 @@ def _effects(
     if usable.sum() < settings.min_rows:
         yield effect_row(outcome, "correlation", "", "") | {
             "status": (Status.TOO_FEW_ROWS if usable.any() else Status.NO_DATA).value,
-            "reason": f"{int(usable.sum())} rows; the study asks for at least {settings.min_rows}.",
+            "reason": f"{several(int(usable.sum()), 'row')}; the study asks for at least {settings.min_rows}.",
             **count_people(outcome.keys[usable]),
         }
         return
@@ -168,7 +169,7 @@ def _effects(
     if kept < settings.min_rows:
         warnings.append(
             f"{outcome.name} of the {outcome.rater} is not adjusted for {outcome.before_name} before therapy: "
-            f"{kept} rows have both."
+            f"{several(kept, 'row has', 'rows have')} both."
         )
         return
     yield from _models(outcome, without, outcome.before, settings, warnings)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from analysis.observations import check_level, cluster_sums, complete
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def slope_changes(
     columns |= {f"held {name}": held[name] for name in held.columns}
     rows = complete(columns, cluster)
     if np.ptp(rows.values[:, 0]) == 0:
-        raise AnalysisError(f"The outcome does not vary over its {rows.n} rows.", Status.CONSTANT)
+        raise AnalysisError(f"The outcome does not vary over its {several(rows.n, 'row')}.", Status.CONSTANT)
     k, c = with_all.shape[1], held.shape[1]
     z = (rows.values - rows.values.mean(axis=0)) / np.maximum(rows.values.std(axis=0), 1e-300)
     i, j = np.triu_indices(z.shape[1])

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.component_tables import why
+from analysis.observations import numbered
 from analysis.paired_ratings import paired_difference
 from analysis.status import Status
 
@@ -62,13 +63,15 @@ def paired_emphasis(
     percent = [np.where(answered, side, np.nan) for side in percent]
     measured = {"mean_rating": percent, "rank": [_ranks(side) for side in percent]}
     names = np.array([themes[str(item)] for item in items], dtype=object)
+    # Numbered once; each comparison numbers those it has anew, which is quick of numbers.
+    whose, _ = numbered(np.asarray(cluster, dtype=object), "cluster", np.ones(len(client), dtype=bool))
     rows = []
     for measure, sides in measured.items():
         for theme in dict.fromkeys(names):
             own = [_means(side[:, names == theme]) for side in sides]
-            rows.append(_row("theme", str(theme), measure, own, int((names == theme).sum()), cluster, level))
+            rows.append(_row("theme", str(theme), measure, own, int((names == theme).sum()), whose, level))
         for at, item in enumerate(items):
-            rows.append(_row("item", str(item), measure, [side[:, at] for side in sides], 1, cluster, level))
+            rows.append(_row("item", str(item), measure, [side[:, at] for side in sides], 1, whose, level))
     return pd.DataFrame(rows)
 
 
@@ -92,10 +95,10 @@ def _row(
     measure: str,
     sides: list[np.ndarray],
     n_items: int,
-    cluster: Sequence[Any] | np.ndarray,
+    cluster: np.ndarray,
     level: float,
 ) -> dict[str, Any]:
-    found = paired_difference(sides[0], sides[1], cluster=np.asarray(cluster, dtype=object), level=level)
+    found = paired_difference(sides[0], sides[1], cluster=cluster, level=level)
     return {
         "level": level_name,
         "subject": subject,

@@ -14,6 +14,7 @@ from analysis.observations import Observations, check_level, complete, is_consta
 from analysis.results import blank, one_row
 from analysis.robust_covariance import classical, cluster_robust, least_squares, standard_error
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 LARGE_T = 500.0
 """Beyond it scipy's noncentral t is not reliable."""
@@ -277,7 +278,7 @@ def _pairs_status(rows: Observations, least: int) -> tuple[Status, tuple[str, ..
     if rows.n == 0:
         return Status.NO_DATA, ("No dyad was rated by both.",)
     if rows.n < least:
-        return Status.TOO_FEW_ROWS, (f"{rows.n} dyads rated by both; at least {least} are needed.",)
+        return Status.TOO_FEW_ROWS, (f"{several(rows.n, 'dyad')} rated by both; at least {least} are needed.",)
     return Status.OK, ()
 
 

@@ -18,6 +18,7 @@ from scipy import optimize, stats
 from analysis.observations import check_level, numeric
 from analysis.results import blank, one_row
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 Method = Literal["REML", "DL", "FE"]
 METHODS = ("REML", "DL", "FE")
@@ -121,7 +122,9 @@ def pool_correlations(r: ArrayLike, n: ArrayLike, **options: Any) -> Pooled:
     """
     found, rows = numeric(r, "r"), numeric(n, "n")
     if len(found) != len(rows):
-        raise AnalysisError(f"{len(found)} correlations and {len(rows)} numbers of rows were given.")
+        raise AnalysisError(
+            f"{several(len(found), 'correlation')} and {several(len(rows), 'number')} of rows were given."
+        )
     if (np.abs(found) > 1).any():
         raise AnalysisError("A correlation lies between -1 and 1.")
     usable = (rows > 3) & (np.abs(found) < 1)
@@ -150,7 +153,9 @@ def leave_one_out(
 def _usable(effects: ArrayLike, variances: ArrayLike) -> tuple[np.ndarray, np.ndarray, int]:
     y, v = numeric(effects, "effects"), numeric(variances, "variances")
     if len(y) != len(v):
-        raise AnalysisError(f"{len(y)} effects and {len(v)} variances were given; one of each per site.")
+        raise AnalysisError(
+            f"{several(len(y), 'effect')} and {several(len(v), 'variance')} were given; one of each per site."
+        )
     kept = ~np.isnan(y) & ~np.isnan(v)
     if (v[kept] <= 0).any():
         raise AnalysisError("A sampling variance must be positive; leave out sites whose effect has none.")

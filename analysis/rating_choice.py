@@ -149,7 +149,8 @@ def _log(keys: pd.DataFrame, by_unit: pd.DataFrame, at: np.ndarray, late: np.nda
     used = keys.iloc[at].assign(late=late[at]).set_index("unit_id")
     log = by_unit.reset_index()
     of_unit = used.reindex(log["unit_id"]).reset_index(drop=True)
-    is_used = log["unit_id"].isin(used.index).to_numpy()
+    # Only units without a rating in use have no mark here; looking each up again takes most of a large study's time.
+    is_used = of_unit["late"].notna().to_numpy()
     reason = np.where(log["reason"] != "", log["reason"], RATED_AFTER)
     flagged = of_unit["late"].fillna(False).to_numpy(dtype=bool)
     return log[["unit_id", "client_id", "dyad_id", "therapist_id", "site_id", "measured_on"]].assign(

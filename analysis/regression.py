@@ -26,6 +26,7 @@ from analysis.robust_covariance import (
     wald_htz,
 )
 from analysis.status import AnalysisError, Status, most_serious
+from analysis.wording import several
 
 INTERCEPT = "(intercept)"
 COVARIANCES = ("classical", *HETEROSKEDASTIC, *CLUSTERED)
@@ -150,7 +151,7 @@ def regress(
         warnings.append("No row has the outcome and all predictors.")
         return _empty(name, roles, statuses, rows, covariance, level, Status.NO_DATA, warnings)
     if is_constant(y):
-        warnings.append(f"The outcome '{name}' does not vary over its {rows.n} rows.")
+        warnings.append(f"The outcome '{name}' does not vary over its {several(rows.n, 'row')}.")
         return _empty(name, roles, statuses, rows, covariance, level, Status.CONSTANT, warnings)
     fit = least_squares(np.column_stack([np.ones(rows.n), *(rows.column(term) for term in used)]), y)
     errors, kind, model_status = _covariance(fit, rows, covariance, warnings)
@@ -203,7 +204,9 @@ def _covariance(
 ) -> tuple[CoefficientCovariance, str, Status]:
     """The covariance asked for, or the nearest that the rows allow, with its status."""
     if fit.df_residual < 1:
-        warnings.append(f"{rows.n} rows leave no residual degrees of freedom for {fit.rank} terms: no standard errors.")
+        warnings.append(
+            f"{several(rows.n, 'row')} for {several(fit.rank, 'term')}: no residual degrees of freedom and no errors."
+        )
         nothing = np.full((len(fit.coefficients),) * 2, np.nan)
         return CoefficientCovariance("none", nothing, nothing[:, 0]), "none", Status.TOO_FEW_ROWS
     if fit.rss <= 1e-20 * float(rows.values[:, 0] @ rows.values[:, 0]):

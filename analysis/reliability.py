@@ -26,6 +26,7 @@ from analysis.resampling import (
     weights_together,
 )
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +102,15 @@ def alpha(covariance: np.ndarray, n: float, items: Sequence[str], *, level: floa
     check_level(level)
     matrix = np.asarray(covariance, dtype=float)
     if matrix.shape != (len(items), len(items)):
-        raise AnalysisError(f"Covariances have shape {matrix.shape}; {len(items)} items were named.")
+        raise AnalysisError(f"Covariances have shape {matrix.shape}; the named items are {len(items)}.")
     varied = np.diag(matrix) > 1e-12
     left_out = tuple(item for item, keep in zip(items, varied, strict=True) if not keep)
     matrix, kept = matrix[np.ix_(varied, varied)], tuple(i for i, keep in zip(items, varied, strict=True) if keep)
     p = len(kept)
     if p < 2:
         raise AnalysisError(
-            f"Alpha needs at least two items with variance; {p} of {len(items)} have any.", Status.TOO_FEW_ITEMS
+            f"Alpha needs at least two items with variance; {p} of {len(items)} {'has' if p == 1 else 'have'} any.",
+            Status.TOO_FEW_ITEMS,
         )
     if not np.isfinite(matrix).all():
         raise AnalysisError("Covariances are missing: some pair of items was never answered together.", Status.NO_DATA)
@@ -268,7 +270,9 @@ def bootstrap_reliability(
     blocks = replicate_blocks(replicates, seed)
     drawn = np.concatenate(list(run(partial(_reliabilities, sums), weights_together(blocks, n_clusters))))
     failed = int(np.isnan(drawn[:, 0]).sum())
-    warnings = (f"{failed} of {replicates} resamples gave no alpha (an item without variance).",) if failed else ()
+    warnings = (
+        (f"{failed} of {several(replicates, 'resample')} gave no alpha (an item without variance).",) if failed else ()
+    )
     return ReliabilityIntervals(estimates, drawn, level, n_clusters, seed, Status.OK.value, warnings)
 
 

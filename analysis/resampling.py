@@ -18,6 +18,7 @@ import pandas as pd
 
 from analysis.observations import labels
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 BLOCK_SIZE = 50
 MissingRule = Literal["pairwise", "complete"]
@@ -91,7 +92,9 @@ def cluster_codes(clusters: Sequence[Any] | np.ndarray | pd.Series | None, n_row
     if clusters is None:
         return np.arange(n_rows), n_rows
     if len(clusters) != n_rows:
-        raise AnalysisError(f"{len(clusters)} cluster labels were given for {n_rows} rows; one per row is needed.")
+        raise AnalysisError(
+            f"{several(len(clusters), 'cluster label')} for {several(n_rows, 'row')}; one per row is needed."
+        )
     codes, n_named = labels(np.asarray(clusters, dtype=object))
     missing = codes < 0
     codes = np.where(missing, n_named + np.cumsum(missing) - 1, codes)

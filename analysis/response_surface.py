@@ -29,6 +29,7 @@ from analysis.robust_covariance import (
     standard_error,
 )
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 POLYNOMIAL = ("b0", "b1", "b2", "b3", "b4", "b5")
 SURFACE = {
@@ -195,7 +196,10 @@ def _obstacle(z: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[Status, str]
         return Status.NO_DATA, "No dyad has the outcome and both ratings."
     constant = [name for name, values in {"outcome": z, "client": x, "therapist": y}.items() if is_constant(values)]
     if len(z) < 7:
-        return Status.TOO_FEW_ROWS, f"{len(z)} dyads are too few for a surface; at least 7 are needed."
+        return (
+            Status.TOO_FEW_ROWS,
+            f"{several(len(z), 'dyad')}: too few for a surface; at least 7 are needed.",
+        )
     if constant:
         return Status.CONSTANT, f"All dyads have the same value of: {', '.join(constant)}."
     return Status.OK, ""

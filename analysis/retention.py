@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.parallel_analysis import KINDS, ParallelReference, parallel_analysis, reduced_eigenvalues
 from analysis.resampling import MapFunction
 from analysis.status import AnalysisError, Status, most_serious
+from analysis.wording import several
 
 DEFAULT_RULE = "parallel_components_normal_percentile"
 
@@ -116,7 +117,7 @@ def retention(
     if n is not None and np.isfinite(n):
         if n <= size:
             statuses.append(Status.TOO_FEW_ROWS)
-            sentences.append(f"{n:g} rows for {size} items.")
+            sentences.append(f"{several(n, 'row')} for {several(size, 'item')}.")
         references = (
             []
             if replicates == 0

@@ -17,6 +17,7 @@ from analysis.answers import item_values
 from analysis.salience import unit_members
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 ScoreMethod = Literal["regression", "bartlett", "ten_berge", "anderson_rubin"]
 SCORE_METHODS: tuple[str, ...] = ("regression", "bartlett", "ten_berge", "anderson_rubin")
@@ -207,7 +208,7 @@ def component_scores(
     n, k = len(values), solution.n_components
     scores, determinacy = np.full((n, k), np.nan), np.full((n, k), np.nan)
     cache = ScoreCache() if cache is None else cache
-    patterns, which = np.unique(answered, axis=0, return_inverse=True)
+    patterns, which = _patterns(answered)
     order = np.argsort(which, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(which, minlength=len(patterns)))[:-1])
     for observed, rows in zip(patterns, groups, strict=True):
@@ -220,8 +221,27 @@ def component_scores(
     warnings = weights.warnings
     unscored = int((count < max(min_answered, 1)).sum())
     if unscored:
-        warnings = (*warnings, f"{unscored} of {n} rows answered fewer than {max(min_answered, 1)} items: no score.")
+        warnings = (
+            *warnings,
+            f"{unscored} of {several(n, 'row')} answered fewer than {several(max(min_answered, 1), 'item')}: no score.",
+        )
     return Scores(scores, count, determinacy, index, method, weights.status, warnings)
+
+
+def _patterns(answered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different rows (m, p) of ``answered`` (n, p), and which of them each row is (n,).
+
+    Sixty-four items are one number, and numbers are sorted many times sooner than rows are.
+    """
+    packed = np.packbits(answered, axis=1)
+    numbers = np.zeros((len(answered), 8 * -(-packed.shape[1] // 8)), dtype=np.uint8)
+    numbers[:, : packed.shape[1]] = packed
+    keys = numbers.view(np.uint64)
+    one = keys.shape[1] == 1
+    _, first, which = np.unique(
+        keys[:, 0] if one else keys, axis=None if one else 0, return_index=True, return_inverse=True
+    )
+    return answered[first], which
 
 
 def _of_pattern(

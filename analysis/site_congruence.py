@@ -17,6 +17,7 @@ from analysis.resampling import MapFunction
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status, attempt, most_serious
 from analysis.study_rows import StudyResult, count_people
+from analysis.wording import several
 
 LEAST_ROWS, LEAST_THERAPISTS = 10, 3
 """A site with fewer rows, or fewer known therapists, says too much about each of them and is withheld."""
@@ -63,10 +64,10 @@ def study_site_congruence(
     frame = pd.concat(rows, ignore_index=True).assign(comparison="sites")
     n_items = {"n_items": len(found.solution.items)}
     if frame["component"].max() > 0:
-        return StudyResult({"congruence": frame}, Status.OK.value, None, (), n_items)
+        return StudyResult({"congruence": frame}, Status.OK.value, None, found.rows.sampled, n_items)
     status = most_serious(frame["status"]).value
     reason = f"No site can be compared with the others, for example {sites[0]}: {frame['reason'].iloc[0]}"
-    return StudyResult({"congruence": frame}, status, reason, (), n_items)
+    return StudyResult({"congruence": frame}, status, reason, found.rows.sampled, n_items)
 
 
 def _compared(
@@ -82,7 +83,7 @@ def _compared(
     least = max(settings.min_rows, len(found.solution.items) + 1)
     if len(keys) < least or (~own).sum() < least:
         raise AnalysisError(
-            f"{min(len(keys), int((~own).sum()))} rows; at least {least} are needed on either side.",
+            f"{several(min(len(keys), int((~own).sum())), 'row')}; at least {least} are needed on either side.",
             Status.TOO_FEW_ROWS,
         )
     if len(keys) < few[0]:

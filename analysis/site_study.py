@@ -13,6 +13,7 @@ from analysis.component_tables import why
 from analysis.pooling import Pooled, leave_one_out, pool
 from analysis.status import AnalysisError, Status, most_serious
 from analysis.study_rows import StudyResult
+from analysis.wording import several
 
 LEAST_ROWS, LEAST_THERAPISTS = 10, 3
 """A site's figure that rests on fewer says too much about too few people and is withheld, unless the study says so."""
@@ -113,7 +114,7 @@ def _site(
     row: dict[str, Any] = {"effect": effect, "level": "site", "site_id": site, "method": ""}
     few_therapists = known and people["n_therapists"] < least[1]
     if people["n_rows"] < least[0] or few_therapists:
-        return row | _withheld(f"Fewer than {least[0]} rows or {least[1]} therapists: withheld.")
+        return row | _withheld(f"Fewer than {several(least[0], 'row')} or {several(least[1], 'therapist')}: withheld.")
     found = correlate(x, y, level=level)
     status = {"status": Status(found.status).value, "reason": why(found.status, found.warnings)}
     return (

@@ -30,6 +30,7 @@ from analysis.resampling import (
 from analysis.rotation import ROTATIONS, RotationSettings, rotate_stack, rotation_name
 from analysis.solution import Solution
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 Alignment = Literal["columns", "procrustes"]
 Correlate = Callable[[np.ndarray], np.ndarray]
@@ -261,7 +262,9 @@ def bootstrap_solution(
     parts = list(run(partial(_run_block, plan), replicate_blocks(replicates, seed)))
     used = np.concatenate([part.converged for part in parts])
     if not used.any():
-        raise AnalysisError(f"None of {replicates} bootstrap replicates gave a solution.", Status.NOT_CONVERGED)
+        raise AnalysisError(
+            f"None of {several(replicates, 'bootstrap replicate')} gave a solution.", Status.NOT_CONVERGED
+        )
     n_failed, n_heywood = int((~used).sum()), int(sum(part.heywood.sum() for part in parts))
     status, warnings = _judge(replicates, n_failed, n_heywood, plan.n_clusters)
     return Stability(
@@ -288,11 +291,14 @@ def _run_block(plan: Resampler, block: Block) -> Replicates:
 def _judge(replicates: int, n_failed: int, n_heywood: int, n_clusters: int) -> tuple[str, tuple[str, ...]]:
     warnings = []
     if n_failed:
-        warnings.append(f"{n_failed} of {replicates} bootstrap replicates gave no solution and are left out.")
+        warnings.append(f"{n_failed} of {several(replicates, 'bootstrap replicate')} gave no solution: left out.")
     if n_heywood:
-        warnings.append(f"{n_heywood} of {replicates} bootstrap replicates have a uniqueness at its bound.")
+        warnings.append(f"{n_heywood} of {several(replicates, 'bootstrap replicate')} with a uniqueness at its bound.")
     if n_clusters < FEW_CLUSTERS:
-        warnings.append(f"Only {n_clusters} clusters were resampled: the intervals are likely to be too short.")
+        warnings.append(
+            f"Only {several(n_clusters, 'cluster was', 'clusters were')} resampled: "
+            "the intervals are likely to be too short."
+        )
     if n_failed * 2 > replicates:
         return Status.NOT_CONVERGED.value, tuple(warnings)
     return (Status.TOO_FEW_CLUSTERS if n_clusters < FEW_CLUSTERS else Status.OK).value, tuple(warnings)

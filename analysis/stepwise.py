@@ -14,6 +14,7 @@ from scipy import stats
 
 from analysis.observations import Columns, complete, is_constant, named_columns
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 P_ENTER, P_REMOVE = 0.05, 0.10
 """The defaults of SPSS REGRESSION METHOD=STEPWISE (PIN, POUT)."""
@@ -62,7 +63,10 @@ def stepwise(
     held, given = named_columns(forced), named_columns(predictors)
     rows = complete({"\0outcome": outcome, **given, **held})
     if rows.n < len(given) + len(held) + 2:
-        raise AnalysisError(f"{rows.n} rows are too few to choose from {len(given)} predictors.", Status.TOO_FEW_ROWS)
+        raise AnalysisError(
+            f"{several(rows.n, 'row')}: too few to choose from {several(len(given), 'predictor')}.",
+            Status.TOO_FEW_ROWS,
+        )
     if is_constant(rows.values[:, 0]):
         raise AnalysisError("The outcome does not vary.", Status.CONSTANT)
     usable = [name for name in (*given, *held) if not is_constant(rows.column(name))]

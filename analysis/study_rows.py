@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.status import AnalysisError, Status
+from analysis.wording import several
 
 KEYS = ("unit_id", "client_id", "dyad_id", "therapist_id", "site_id", "session_id", "form_date")
 
@@ -52,6 +53,14 @@ class Rows:
         """n_rows, n_clients, n_therapists and n_sites of all rows, also of those that a sample stands for."""
         return self.counts() if self.whole is None else dict(self.whole.counts)
 
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """A sentence that these are a sample, for the warnings of what is made from them; none where they are all."""
+        n_rows = self.people["n_rows"]
+        if self.whole is None or n_rows <= len(self.keys):
+            return ()
+        return (f"Of {n_rows} rows {len(self.keys)} were used, chosen by the hash of their pseudonyms.",)
+
     def counts(self, used: np.ndarray | None = None) -> dict[str, int]:
         """n_rows, n_clients, n_therapists and n_sites behind the rows, or behind those marked in ``used`` (n,)."""
         return count_people(self.keys if used is None else self.keys[used])
@@ -89,7 +98,9 @@ def require_rows(n: int, least: int) -> None:
     if n == 0:
         raise AnalysisError("No form of this rater holds an answer to these items.", Status.NO_DATA)
     if n < least:
-        raise AnalysisError(f"{n} rows; the study asks for at least {least} for an analysis.", Status.TOO_FEW_ROWS)
+        raise AnalysisError(
+            f"{several(n, 'row')}; the study asks for at least {least} for an analysis.", Status.TOO_FEW_ROWS
+        )
 
 
 def verdict(parts: Sequence[Any]) -> tuple[str, str | None, tuple[str, ...]]:

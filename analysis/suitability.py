@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special, stats
 
 from analysis.status import AnalysisError, Status, most_serious
+from analysis.wording import several
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +79,7 @@ def suitability(correlation: np.ndarray, n: float | None, items: tuple[str, ...]
     statuses, sentences = [], []
     if rows <= size:
         statuses.append(Status.TOO_FEW_ROWS)
-        sentences.append(f"{rows:g} rows for {size} items.")
+        sentences.append(f"{several(rows, 'row')} for {several(size, 'item')}.")
     if smallest <= 1e-10:
         statuses.append(Status.INDEFINITE if smallest < -1e-10 else Status.SINGULAR)
         sentences.append("The correlation matrix has no inverse: KMO and Bartlett's test cannot be computed.")

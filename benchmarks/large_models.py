@@ -47,6 +47,11 @@ def jobs(d: LargeDyads) -> dict[str, Job]:
     raters = np.kron(np.eye(2), one[:, None])
     ratings = np.r_[d.client, d.therapist]
     levels = np.column_stack([predictors, x - x.mean(axis=0)])
+    # Where ratings are missing and dyads have one session or two, hardly two therapists are alike in numbers.
+    rng = np.random.default_rng(2)
+    client, therapist = (np.where(rng.random(len(one)) < 0.2, np.nan, rating) for rating in (d.client, d.therapist))
+    uneven = np.where(rng.random(len(one)) < 0.3, np.arange(len(one)), len(one) + np.arange(len(one)) // 2)
+    given = ~np.isnan(np.r_[client, therapist])
     return {
         "correlation": (lambda: correlate(d.client, y, cluster=t), views[:, :2], y),
         "regression, CR2": (lambda: regress(y, d.scores, cluster=t), predictors, y),
@@ -65,6 +70,11 @@ def jobs(d: LargeDyads) -> dict[str, Job]:
             lambda: one_with_many(d.client, d.therapist, therapist=t, dyad=d.paired),
             raters,
             ratings,
+        ),
+        "one with many, uneven sessions and gaps": (
+            lambda: one_with_many(client, therapist, therapist=t, dyad=uneven),
+            raters[given],
+            ratings[given],
         ),
         "truth and bias, two sessions": (
             lambda: truth_and_bias(d.therapist, d.client, dyad=d.paired, cluster=t),

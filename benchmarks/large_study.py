@@ -1,4 +1,4 @@
-"""A study of any size for the benchmark: plain CSV deliveries of 47 items, both raters, two sessions.
+"""A study of any size for the benchmark: plain CSV deliveries of 47 items, both raters, two sessions; and outcomes.
 
 Written with the fewest means (numpy and text), so that making it costs little and tells nothing about the program.
 """
@@ -34,7 +34,7 @@ site: {site}
 name: Site {site}
 files:
   - name: ratings
-    pattern: "*.csv"
+    pattern: "ratings*.csv"
     format: csv
     csv: {{encoding: utf-8, delimiter: ","}}
     client: client
@@ -49,14 +49,33 @@ files:
 """
 
 
-def write_study(folder: Path, *, sites: int, records: int, memory_limit: str, seed: int = 1) -> None:
-    """A study of `sites` sites with one delivery of `records` records each."""
+OUTCOME = """\
+  - name: outcome
+    pattern: "outcome*.csv"
+    format: csv
+    csv: {encoding: utf-8, delimiter: ","}
+    client: client
+    therapist: therapist
+    date: {column: date, format: "%Y-%m-%d"}
+    forms:
+      - {instrument: target_complaints, rater: client, phase: pre, scores: {total: before}}
+      - {instrument: target_complaints, rater: client, phase: post, scores: {total: client after}}
+      - {instrument: target_complaints, rater: therapist, phase: post, scores: {total: therapist after}}
+"""
+
+
+def write_study(
+    folder: Path, *, sites: int, records: int, memory_limit: str, seed: int = 1, outcomes: bool = False
+) -> None:
+    """A study of `sites` sites with one delivery of `records` records each, and one of `outcomes` if asked for."""
     (folder / "sites").mkdir(parents=True)
     (folder / "study.yml").write_text(STUDY.format(memory_limit=memory_limit))
     for number in range(1, sites + 1):
         site = f"s{number:02d}"
-        (folder / "sites" / f"{site}.yml").write_text(SITE.format(site=site))
+        (folder / "sites" / f"{site}.yml").write_text(SITE.format(site=site) + (OUTCOME if outcomes else ""))
         write_delivery(folder, site, records=records, seed=seed + number)
+        if outcomes:
+            write_outcomes(folder, site, records=records, seed=seed + number)
 
 
 def write_delivery(folder: Path, site: str, *, records: int, seed: int, first_client: int = 0) -> Path:
@@ -80,8 +99,29 @@ def write_delivery(folder: Path, site: str, *, records: int, seed: int, first_cl
     return file
 
 
+def write_outcomes(folder: Path, site: str, *, records: int, seed: int) -> None:
+    """Severity of each dyad before and after therapy; what the answers share bears on the latter, therapists differ."""
+    rng = np.random.default_rng(seed)
+    dyad = _dyad(rng, records)
+    therapist = np.arange(len(dyad)) // CLIENTS_PER_THERAPIST
+    level = 0.5 * rng.normal(size=(therapist.max() + 1, 2))[therapist]
+    before = 8 + 2 * rng.normal(size=len(dyad))
+    after = 6 + 0.4 * (before - 8)[:, None] + level - 0.6 * dyad[:, None] + 1.5 * rng.normal(size=(len(dyad), 2))
+    table = np.clip(np.column_stack([before, after]), 1, 13).round(2)
+    lines = ["client,therapist,date,before,client after,therapist after"] + [
+        f"K{client:06d},T{therapist[client]:05d},2024-03-01,{row[0]},{row[1]},{row[2]}"
+        for client, row in enumerate(table)
+    ]
+    (folder / "deliveries" / site / "outcome.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _dyad(rng: np.random.Generator, records: int) -> np.ndarray:
+    """What the answers of a dyad share: the first that is drawn for a delivery."""
+    return rng.normal(size=(records + 3) // 4)
+
+
 def _answers(rng: np.random.Generator, records: int) -> np.ndarray:
-    dyad = np.repeat(rng.normal(size=(records + 3) // 4), RECORDS_PER_CLIENT)[:records, None]
+    dyad = np.repeat(_dyad(rng, records), RECORDS_PER_CLIENT)[:records, None]
     columns = []
     for _, n_items, top, _ in ITEMS:
         latent = 0.6 * dyad + 0.8 * rng.normal(size=(records, n_items))
@@ -96,8 +136,15 @@ def main() -> None:
     parser.add_argument("--sites", type=int, default=50)
     parser.add_argument("--records", type=int, default=10_000)
     parser.add_argument("--memory-limit", default="2GB")
+    parser.add_argument("--outcomes", action="store_true")
     options = parser.parse_args()
-    write_study(options.folder, sites=options.sites, records=options.records, memory_limit=options.memory_limit)
+    write_study(
+        options.folder,
+        sites=options.sites,
+        records=options.records,
+        memory_limit=options.memory_limit,
+        outcomes=options.outcomes,
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """`make bench`, outcome and agreement: the demo study with its bootstrap, and 100,000 dyads against least squares.
 
 Each part runs in a process of its own on one core and gives CPU seconds, so that other load on the machine changes
-little. Prints a table and writes benchmarks/out/outcomes.json. `python -m benchmarks.outcomes --dyads 10000
---therapists 500` is a first look; `--study FOLDER` takes a study that is refreshed already.
+little. The last times what a refresh calls, of which models are a part. Prints a table and writes
+benchmarks/out/outcomes.json. `python -m benchmarks.outcomes --dyads 10000 --therapists 500` is a first look;
+`--study FOLDER` takes a study that is refreshed already.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ def main() -> None:
         demo = _last_line(measure(["benchmarks.study_analyses", str(study)]).output)
     sizes = ["--dyads", str(options.dyads), "--therapists", str(options.therapists), "--sites", str(options.sites)]
     large = _last_line(measure(["benchmarks.large_models", *sizes]).output)
+    called = _last_line(measure(["benchmarks.large_functions", *sizes]).output)
     OUT.mkdir(exist_ok=True)
-    (OUT / "outcomes.json").write_text(json.dumps({"demo study": demo, "large study": large}, indent=1) + "\n")
-    for line in report(demo, large):
+    found = {"demo study": demo, "large study": large, "what a refresh calls": called}
+    (OUT / "outcomes.json").write_text(json.dumps(found, indent=1) + "\n")
+    for line in report(demo, large) + called_report(called):
         print(line)
 
 
@@ -72,6 +75,19 @@ def report(demo: dict[str, Any], large: dict[str, Any]) -> list[str]:
         lines.append(f"  {name:<44} {took:8.3f} {took / own:10.1f}")
     lines.append(f"  {'peak memory, MB':<44} {large['peak memory, MB']:8.0f}")
     return lines
+
+
+def called_report(called: dict[str, Any]) -> list[str]:
+    """The figures of what a refresh calls, as lines of text."""
+    lines = [
+        "what a refresh calls for them: ratings chosen, models run, rows written",
+        f"  {'':<44} {'CPU s':>8} {'models':>7} {'least sq.':>10} {'ratio':>8}",
+    ]
+    for name, row in called["functions"].items():
+        lines.append(
+            f"  {name:<44} {row['seconds']:8.2f} {row['models']:7d} {row['least squares']:10.4f} {row['ratio']:8.1f}"
+        )
+    return [*lines, f"  {'peak memory, MB':<44} {called['peak memory, MB']:8.0f}"]
 
 
 if __name__ == "__main__":

@@ -147,14 +147,13 @@ def views(design: Design, correlation: float, sessions: int, rng: np.random.Gene
     ratings, therapist, dyad = _two_raters(design, correlation, sessions, rng)
     options = {"dyad": dyad} if sessions > 1 else {}
     found = one_with_many(ratings[:, 0], ratings[:, 1], therapist=therapist, **options)
-    half = 1.959964
     parts = {("client", "therapist"): 0.3, ("therapist", "therapist"): 0.5, ("client", "dyad"): 1.0}
     told = {(part.rater, part.part) for part in found.variances}
     for (rater, part), truth in parts.items():
         if (rater, part) in told:
             one = found.variance(rater, part)
-            low, high = one.variance - half * one.se, one.variance + half * one.se
-            yield Found(f"{part} variance of {rater}s, {truth:g}", truth, "one with many", one.variance, low, high)
+            name = f"{part} variance of {rater}s, {truth:g}"
+            yield Found(name, truth, "one with many", one.variance, one.ci_lower, one.ci_upper)
     for one in found.reciprocities:
         truth = correlation if one.part != "error" else 0.0
         name = f"reciprocity of {one.part}s {truth:g}" if one.part != "error" else "reciprocity of errors 0"

@@ -2,6 +2,12 @@
 
     python -m benchmarks.study_analyses demo-study --workers 2
 
+A study of 125,000 dyads with outcomes, whose answers are read as a stream:
+
+    python -m benchmarks.large_study large --outcomes
+    python -m benchmarks.refresh_steps large
+    python -m benchmarks.study_analyses large
+
 ``cpu_seconds`` are those of this process and its workers together, ``by_kind`` those of this process alone for each
 kind of analysis; the import of the packages counts in no figure, but the start of the workers does.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from analysis.wording import several
 from flows.analysing.answers import write_findings
 from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import read_catalogue
@@ -46,5 +47,5 @@ def run(
             scheduler=asked.scheduler,
         )
         n_findings = write_findings(con, tables)
-        progress(f"{n_findings} findings")
-    return tuple(registrar.findings)
+        progress(several(n_findings, "finding"))
+    return tuple(registrar.headlines)

@@ -126,7 +126,7 @@ def preview_cells(study: Study, store: LandingStore, layout: Layout) -> dict[int
     Parameters
     ----------
     store
-        From `flows.landing.store.preview_store`, after landing; the layout is written into it.
+        From `flows.landing.opening.preview_store`, after landing; the layout is written into it.
     """
     con = store.con
     store.write_layout({**layout.frames, **codebook_frames(study.codebook)})

@@ -13,9 +13,10 @@ from flows.cells_preview import CellsPreview, Rejection, preview_cells
 from flows.errors import AllianceError, ExitCode
 from flows.judgement import checks_of
 from flows.landing.land import delivery_headers, land
+from flows.landing.opening import preview_store
 from flows.landing.private_copy import private_folder
 from flows.landing.reading import Limits
-from flows.landing.store import LandingStore, preview_store
+from flows.landing.store import LandingStore
 from flows.landing.withdrawals import withdrawal_problems
 from flows.layout import Layout, resolve_layout
 from flows.layout_problems import listed

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from analysis.wording import several
 from flows.codebook_files import TABLES
 from flows.codebook_folder import CodebookFolder, KnownThemes, item_range
 
@@ -33,7 +34,7 @@ class CodebookError(ValueError):
         shown = [f"- {problem}" for problem in self.problems[:50]]
         if len(self.problems) > 50:
             shown.append(f"- and {len(self.problems) - 50} more")
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        count = several(len(self.problems), "problem")
         super().__init__(f"the codebook has {count}:\n" + "\n".join(shown))
 
 

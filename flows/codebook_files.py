@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.wording import several
+
 MAX_ITEM_NUMBER = 255
 # Python's own limit. It is the process's, and reading a delivery raises it.
 _MAX_CELL_LENGTH = 131_072
@@ -291,7 +293,7 @@ def _read_row(
         cells = cells[:-1]
     if len(cells) != len(header):
         problems.append(
-            f"{label}, line {line}: found {len(cells)} cells where the header has {len(header)};"
+            f"{label}, line {line}: found {several(len(cells), 'cell')} where the header has {len(header)};"
             " put a text that holds a comma in double quotes, and a comma for each blank cell"
         )
         return None

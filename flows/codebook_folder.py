@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from analysis.wording import several
 from flows.codebook_files import TABLES, Row, describe, read_table
 
 KnownThemes = Mapping[str, tuple[str | None, str | None]]
@@ -113,7 +114,7 @@ class CodebookFolder:
                 if instrument_id not in declared:
                     stray[instrument_id].append(row)
             for instrument_id, rows in stray.items():
-                more = f" (and in {len(rows) - 1} more lines)" if len(rows) > 1 else ""
+                more = f" (and in {several(len(rows) - 1, 'more line')})" if len(rows) > 1 else ""
                 sentence = (
                     f"found {describe(instrument_id)}{more}, which has no line in instruments.csv of this folder;"
                     " add one, or correct the id (an instrument is given whole: its line, its items, its scales)"

@@ -14,6 +14,7 @@ QUESTIONS = {
     "components": "1. Which components do clients, and which do therapists, see?",
     "correspondence": "1. How well do they match the declared scales?",
     "outcome": "2. Which components predict outcome?",
+    "scale_outcome": "2. Do the declared scales predict outcome?",
     "two_views": "3. How do the two views relate?",
     "emphasis": "3. Where do the two place different emphasis?",
 }

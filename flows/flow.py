@@ -20,7 +20,7 @@ from flows.errors import AllianceError
 from flows.leftover_server import note_server
 from flows.paths import StudyPaths
 from flows.refresh import Ended, Refresh
-from flows.summary import arrivals_table, checks_table, findings_markdown
+from flows.summary import arrivals_table, checks_table, headlines_markdown
 
 
 def _say_cause_only(record: logging.LogRecord) -> bool:
@@ -73,7 +73,7 @@ def check(refresh: Refresh) -> Refresh:
 def analyse(refresh: Refresh) -> Refresh:
     """Factor, outcome and agreement analyses, written to `results`."""
     refresh = steps.analyse(refresh)
-    create_markdown_artifact(findings_markdown(refresh), key="findings", description="What the analyses did")
+    create_markdown_artifact(headlines_markdown(refresh), key="analyses", description="What the analyses did")
     return refresh
 
 

@@ -14,9 +14,10 @@ from flows.code_version import code_version
 from flows.fingerprints import site_fingerprints
 from flows.landing.known_ids import hide_known_ids
 from flows.landing.land import delivery_headers, land
+from flows.landing.opening import open_store
 from flows.landing.reading import Limits
 from flows.landing.schema import codebook_frames
-from flows.landing.store import LandingStore, open_store
+from flows.landing.store import LandingStore
 from flows.landing.withdrawals import land_withdrawals
 from flows.layout import Layout, resolve_layout
 from flows.problems import Problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from analysis.wording import several
 from flows.delivery_headers import DeliveryHeader, NotFound
 from flows.problems import Problem, Severity
 
@@ -90,7 +91,7 @@ class HeaderProblems:
     def unmapped(self, names: list[str]) -> None:
         """Columns that the settings do not mention."""
         if names:
-            count = "1 column is" if len(names) == 1 else f"{len(names)} columns are"
+            count = several(len(names), "column is", "columns are")
             self.note(
                 "columns_not_mapped",
                 f"{count} not mapped: {listed(names)}.",

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.wording import several
 from flows.progress import Listener
-from report.words import several
 
 if TYPE_CHECKING:
     from flows.checking import Checked, CheckedCells
@@ -150,7 +150,7 @@ def show_status(status: Status) -> None:
 def _show_problems(problems: list[dict[str, Any]]) -> None:
     if not problems:
         return
-    _out.print(f"\n[bold]{len(problems)} {'problem' if len(problems) == 1 else 'problems'} with deliveries[/]")
+    _out.print(f"\n[bold]{several(len(problems), 'problem')} with deliveries[/]")
     for row in problems[:_SHOWN_RESULTS]:
         where = " ".join(escape(str(row[key])) for key in ("site_id", "file_name") if row[key])
         _out.print(f"{row['severity']}  {where}: {escape(row['message'])} {escape(row['action'])}")
@@ -212,7 +212,7 @@ def show_findings(found: dict[str, Any], questions: dict[str, str]) -> None:
     n = {status: sum(row["status"] == status for row in rows) for status in _STATUS_MARKS}
     changed = sum(row["change"] is not None for row in rows) + len(found["gone"])
     _out.print(
-        f"\n{len(rows)} findings: {n['supported']} supported, {n['not_supported']} not supported, "
+        f"\n{several(len(rows), 'finding')}: {n['supported']} supported, {n['not_supported']} not supported, "
         f"{n['cannot_tell']} cannot be told; {changed} changed since the refresh before"
     )
 

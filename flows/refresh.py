@@ -36,7 +36,7 @@ class Refresh:
     overdue: tuple[str, ...] = ()
     arrivals: tuple[dict[str, str | int], ...] = ()
     verdict: judgement.Verdict | None = None
-    findings: tuple[str, ...] = ()
+    headlines: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property

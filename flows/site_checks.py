@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from analysis.wording import several
 from flows.codebook import Codebook
 from flows.column_use import column_problems
 from flows.form_sources import FormSources, form_sources
@@ -171,7 +172,7 @@ def _check_items(sources: FormSources, codebook: Codebook, path: KeyPath) -> Ite
         if len(items) != len(known):
             yield Found(
                 path,
-                f"the list names {len(items)} columns, and {instrument_id} has {len(known)} items",
+                f"{several(len(items), 'column')} in the list, and {instrument_id} has {several(len(known), 'item')}",
                 "name one column for each item in item order, with null for an item that was not asked",
             )
         elif all(each is None for each in items):

@@ -181,14 +181,14 @@ def analyse(refresh: Refresh) -> Refresh:
     from flows import analyses  # takes seconds, and a refresh with nothing new needs none of it
 
     with _step(refresh, "analyse"):
-        findings = analyses.run(
+        headlines = analyses.run(
             refresh.paths.next_file,
             study=refresh.settings,
             code_version=code_version(),
             resources=refresh.resources,
             progress=lambda sentence: say("analyse", sentence),
         )
-    return replace(refresh, findings=findings)
+    return replace(refresh, headlines=headlines)
 
 
 def publish(refresh: Refresh) -> Refresh:

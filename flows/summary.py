@@ -1,4 +1,4 @@
-"""What a refresh leaves with Prefect: tables for landing and checks, a page for the findings; no ids, no answers."""
+"""What a refresh leaves with Prefect: tables for landing and checks, a page for the analyses; no ids, no answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def checks_table(refresh: Refresh) -> list[dict[str, Any]]:
     return [dict(row) for row in refresh.verdict.not_passed] if refresh.verdict else []
 
 
-def findings_markdown(refresh: Refresh) -> str:
+def headlines_markdown(refresh: Refresh) -> str:
     """The analyses and how each ended, as a list."""
-    lines = [f"- {line}" for line in refresh.findings] or ["No analysis was due."]
+    lines = [f"- {line}" for line in refresh.headlines] or ["No analysis was due."]
     return "\n".join([f"# {refresh.settings.settings.title}", "", f"Refresh {refresh.refresh_id}", "", *lines])

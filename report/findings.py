@@ -19,6 +19,7 @@ _QUESTIONS = {
     "components": "Which components do clients, and which do therapists, see?",
     "correspondence": "How well do they match the declared scales?",
     "outcome": "Which components predict outcome?",
+    "scale_outcome": "Do the declared scales predict outcome?",
     "two_views": "How do the two views relate?",
     "emphasis": "Where do the two place different emphasis?",
 }

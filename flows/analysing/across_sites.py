@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,9 @@ def study_across_sites(
     frames = [frame for rater in sorted(found) for frame in _with_outcomes(predictors[rater], outcomes, min_rows, few)]
     if set(found) == {"client", "therapist"}:
         frames += _with_each_other(found["client"], found["therapist"], min_rows, few)
-    return study_sites(frames)
+    result = study_sites(frames)
+    sampled = [sentence for rater in sorted(found) for sentence in found[rater].rows.sampled]
+    return replace(result, warnings=(*result.warnings, *dict.fromkeys(sampled)))
 
 
 def _with_outcomes(

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from report.words import several
+from analysis.wording import several
 
 LEVEL = 0.05
 MEDIUM = 0.30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import (
     Finding,
     Row,
@@ -62,7 +63,7 @@ def _tracking(row: Row) -> Finding:
     verb = worded(status, "moves", "is not shown to move", "may or may not move")
     said = f"From session to session the {judge}'s rating of {row['subject']} {verb} with the {other}'s"
     said += f": slope {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
-    said += f", {row['n_rows']} sessions of {row['n_dyads']} dyads."
+    said += f", {several(row['n_rows'], 'session')} of {several(row['n_dyads'], 'dyad')}."
     return _finding(f"tracking.{judge}.{row['subject']}", "agreement", said, status, reason, row)
 
 

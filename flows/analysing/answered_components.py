@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import (
     CANNOT_TELL,
     NOT_SUPPORTED,
@@ -18,7 +19,6 @@ from flows.analysing.answered import (
     row_key,
 )
 from flows.analysing.answered_tables import Results
-from report.words import several
 
 MODERATE_RECOVERY = 0.65
 """Adjusted Rand index from which two groupings are called moderately alike (Steinley 2004, Psychol Methods 9:386)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import (
     CANNOT_TELL,
     NOT_SUPPORTED,
@@ -22,7 +23,6 @@ from flows.analysing.answered import (
     wording,
 )
 from flows.analysing.answered_tables import Results
-from report.words import several
 
 _TABLE = "outcome_effects"
 _REML = "level = 'pooled' and method = 'reml_knapp_hartung'"

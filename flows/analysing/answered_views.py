@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.wording import several
 from flows.analysing.answered import (
     CANNOT_TELL,
     NOT_SUPPORTED,
@@ -22,7 +23,6 @@ from flows.analysing.answered import (
 )
 from flows.analysing.answered_both import both_findings
 from flows.analysing.answered_tables import Results
-from report.words import several
 
 EMPHASIS = {
     "mean_loading": ("give {theme} greater weight in their components", "mean loading", 2),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from flows.analysing.answered_components import component_findings
 from flows.analysing.answered_outcome import outcome_findings
+from flows.analysing.answered_scales import scale_findings
 from flows.analysing.answered_tables import Results
 from flows.analysing.answered_views import view_findings
 from flows.analysing.tables import ResultTables
@@ -15,7 +16,8 @@ from flows.analysing.tables import ResultTables
 def write_findings(con: duckdb.DuckDBPyConnection, tables: ResultTables) -> int:
     """Fill ``findings`` and ``finding_rows`` from the other tables of ``alliance.results``; gives their number."""
     results = Results(con)
-    found = [*component_findings(results), *outcome_findings(results), *view_findings(results)]
+    found = [*component_findings(results), *outcome_findings(results)]
+    found += [*scale_findings(results), *view_findings(results)]
     lines = [
         {
             "finding_id": one.finding_id,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from analysis.status import AnalysisError
 from analysis.study_rows import StudyResult
-from flows.analysing.findings import finding
+from flows.analysing.headlines import headline
 from flows.analysing.registry import Analysis, Input, registry_row
 from flows.analysing.tables import ResultTables
 
@@ -35,7 +35,7 @@ class Registrar:
         self._code_version = code_version
         self._unverified = unverified
         self._progress = progress
-        self.findings: list[str] = []
+        self.headlines: list[str] = []
 
     def carry_out(
         self,
@@ -75,8 +75,8 @@ class Registrar:
     def _register(self, analysis: Analysis, taken: Input, result: StudyResult) -> None:
         row = registry_row(analysis, taken, result, unverified=self._unverified, code_version=self._code_version)
         self._tables.add_row("analyses", row)
-        line = finding(analysis, row["n_rows"], result)
-        self.findings.append(line)
+        line = headline(analysis, row["n_rows"], result)
+        self.headlines.append(line)
         self._progress(line)
 
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from analysis.component_stream import FirstPass, first_pass
 from analysis.component_study import ComponentSettings
-from analysis.study_rows import KEYS, Rows, Whole
-from flows.analysing.rows import FORMS, cells_of, session_parameters
+from analysis.study_rows import Rows, Whole
+from flows.analysing.rows import FORMS, cell_of, session_parameters
 from flows.database import plain_text
 
 MOST_ROWS_HELD = 100_000
@@ -31,26 +31,34 @@ ROWS_AT_ONCE = 32_768
 _TAKEN = FORMS.replace("and forms.n_answered > 0", "and forms.n_answered > 0 and forms.site_id = $site and ({chosen})")
 _ANSWERED = "having count(*) filter (where answer.item_id in (select unnest($items))) > 0"
 
+# One row per answer, not a column per item: a filter per item would be asked of every answer.
 _VALUES = (
     _TAKEN
     + """
-select {cells}
-from taken join alliance.core.item_responses as answer using (form_id)
-where answer.keyed_value is not null and answer.site_id = $site
-group by taken.unit_id
+, places as (select unnest($items) as item_id, generate_subscripts($items, 1) - 1 as place),
+answered as (
+    select taken.unit_id, places.place, {cell} as value
+    from taken
+    join alliance.core.item_responses as answer using (form_id)
+    join places using (item_id)
+    where answer.keyed_value is not null and answer.site_id = $site
+    group by taken.unit_id, places.place
+)
+select
+    cast(dense_rank() over (order by unit_id) as bigint) as unit, cast(place as bigint) as place,
+    cast(value as double) as value
+from answered
+order by unit
 """
-    + _ANSWERED
-    + "{order}"
 )
 
-_ROWS = (
+_KEYS = (
     _TAKEN
     + """
 select
     taken.unit_id, min(taken.client_id) as client_id, min(taken.dyad_id) as dyad_id,
     min(taken.therapist_id) as therapist_id, min(taken.site_id) as site_id,
-    case when $is_mean then null else min(taken.session_id) end as session_id, max(taken.form_date) as form_date,
-    {cells}
+    case when $is_mean then null else min(taken.session_id) end as session_id, max(taken.form_date) as form_date
 from taken join alliance.core.item_responses as answer using (form_id)
 where answer.keyed_value is not null and answer.site_id = $site
 group by taken.unit_id
@@ -98,7 +106,7 @@ class SiteRows:
     ) -> None:
         self.items, self.origin = items, origin
         # A cursor of its own, so that scores can be written while rows are still coming.
-        self._con = con.cursor()
+        self._con, self._beside = con.cursor(), con.cursor()
         self._is_mean = session_rule == "mean"
         self._asked = {
             "rater": rater,
@@ -106,7 +114,7 @@ class SiteRows:
             "instruments": list(instruments),
             **session_parameters(session_rule),
         }
-        self._cells = cells_of(items, session_rule)
+        self._cell = cell_of(session_rule)
         self._sites = self._with_forms()
         self._passes: dict[tuple[str, str], FirstPass] = {}
 
@@ -115,16 +123,44 @@ class SiteRows:
         return [str(site) for (site,) in found]
 
     def answers(self) -> Iterator[np.ndarray]:
-        """(n, p) chunks of answers, NaN where missing."""
-        # Whole-number answers add up exactly in any order; means of sessions do not.
-        order = " order by taken.unit_id" if self._is_mean else ""
-        for batch in self._batches(_VALUES, order=order):
-            yield np.column_stack([_floats(batch.column(place)) for place in range(len(self.items))])
+        """(n, p) chunks of answers, NaN where missing; ordered by site and pseudonym."""
+        for site in self._sites:
+            yield from self._tables(site)
 
-    def rows(self) -> Iterator[Rows]:
-        """The same rows with who they are of, ordered by site and pseudonym."""
-        for batch in self._batches(_ROWS):
-            yield self._as_rows(batch.to_pandas())
+    def rows(self, chosen: str = "true") -> Iterator[Rows]:
+        """The same rows with who they are of."""
+        for site in self._sites:
+            query = _KEYS.format(chosen=chosen)
+            batches = self._beside.execute(query, self._at(site)).to_arrow_reader(ROWS_AT_ONCE)
+            waiting: list[pd.DataFrame] = []
+            for table in self._tables(site, chosen):
+                while sum(map(len, waiting)) < len(table):
+                    waiting.append(plain_text(batches.read_next_batch().to_pandas()))
+                keys = pd.concat(waiting, ignore_index=True)
+                keys, waiting = keys.iloc[: len(table)], [keys.iloc[len(table) :]]
+                answers = pd.DataFrame(table, columns=list(self.items))
+                yield Rows(answers, keys)
+
+    def _tables(self, site: str, chosen: str = "true") -> Iterator[np.ndarray]:
+        """(n, p) answers of a site, in order of the pseudonyms, some rows at a time."""
+        query = _VALUES.format(cell=self._cell, chosen=chosen)
+        reader = self._con.execute(query, self._at(site)).to_arrow_reader(ROWS_AT_ONCE * len(self.items))
+        held = np.empty((3, 0))
+        for batch in reader:
+            # The last row may go on in the batch that has come.
+            whole = held[0] < held[0, -1:]
+            if whole.any():
+                yield self._table(held[:, whole])
+            held = np.hstack([held[:, ~whole], [_floats(batch.column(at)) for at in range(3)]])
+        if held.size:
+            yield self._table(held)
+
+    def _table(self, read: np.ndarray) -> np.ndarray:
+        """(n, p) answers from (3, m) numbers of row and item, in order of the rows, and the answers to them."""
+        row, place = read[:2].astype(np.int64)
+        table = np.full((row[-1] - row[0] + 1, len(self.items)), np.nan)
+        table[row - row[0], place] = read[2]
+        return table
 
     def people(self) -> dict[str, int]:
         """n_rows, n_clients, n_therapists and n_sites. Ids are of one site each, so those of several sites add up."""
@@ -150,22 +186,14 @@ class SiteRows:
         share = min(most / max(people["n_rows"], 1), 1.0)
         below = f"{int(share * 0xFFFFFFFF):08x}"
         chosen = f"md5(coalesce(forms.dyad_id, forms.client_id))[:8] <= '{below}'"
-        parts = [self._as_rows(batch.to_pandas()) for batch in self._batches(_ROWS, chosen=chosen)]
+        parts = list(self.rows(chosen))
         sums = self.first_pass(settings)
         answers = pd.concat([part.answers for part in parts], ignore_index=True)
         keys = pd.concat([part.keys for part in parts], ignore_index=True)
         return Rows(answers, keys, Whole(people, sums.answered.n_complete, sums.correlated.digest()))
 
-    def _batches(self, query: str, *, order: str = "", chosen: str = "true") -> Iterator[pa.RecordBatch]:
-        made = query.format(cells=self._cells, order=order, chosen=chosen)
-        for site in self._sites:
-            yield from self._con.execute(made, self._at(site)).to_arrow_reader(ROWS_AT_ONCE)
-
     def _at(self, site: str) -> dict[str, object]:
         return {**self._asked, "site": site}
-
-    def _as_rows(self, found: pd.DataFrame) -> Rows:
-        return Rows(found[list(self.items)].astype(float), plain_text(found[list(KEYS)]))
 
 
 def rows_at_most(con: duckdb.DuckDBPyConnection, *, rater: str, instruments: tuple[str, ...]) -> int:

@@ -15,10 +15,7 @@ from analysis.study_rows import KEYS, Rows
 from flows.database import text_frame
 
 # Sums of answers in steps of one are exact in any order; averages of other numbers are not, so means are ordered.
-_CELL = {
-    "one": "max(answer.keyed_value) filter (where answer.item_id = {item})",
-    "mean": "avg(answer.keyed_value order by answer.form_id) filter (where answer.item_id = {item})",
-}
+_CELL = {"one": "max(answer.keyed_value)", "mean": "avg(answer.keyed_value order by answer.form_id)"}
 
 FORMS = """
 with declared as (select count(*) > 0 as has_sessions from alliance.core.sessions),
@@ -222,11 +219,16 @@ def session_parameters(session_rule: str) -> dict[str, object]:
     return {"is_mean": is_mean, "session": named}
 
 
+def cell_of(session_rule: str) -> str:
+    """One answer of a dyad to an item, or the mean of its answers to it."""
+    return _CELL["mean" if session_rule == "mean" else "one"]
+
+
 def cells_of(items: tuple[str, ...], session_rule: str) -> str:
     """One column per item: its answer, or the mean of a dyad's answers to it."""
-    template = _CELL["mean" if session_rule == "mean" else "one"]
+    cell = cell_of(session_rule)
     # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
-    return ",\n    ".join(f'{template.format(item=_quoted(item))} as "{item}"' for item in items)
+    return ",\n    ".join(f'{cell} filter (where answer.item_id = {_quoted(item)}) as "{item}"' for item in items)
 
 
 def read_rows(

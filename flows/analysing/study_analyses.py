@@ -13,20 +13,16 @@ from analysis.both_raters import PairedViews, study_outcome_on_both, study_varia
 from analysis.component_stream import Streamed, study_component_stream
 from analysis.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
 from analysis.component_tables import reliability_table
+from analysis.congruence_study import study_congruence
 from analysis.correspondence_study import study_correspondence
+from analysis.emphasis_study import study_emphasis
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
 from analysis.resampling import MapFunction
 from analysis.scale_reliability import reliability_of_sums, scale_reliability
 from analysis.site_congruence import study_site_congruence
 from analysis.status import AnalysisError, Status
 from analysis.study_rows import Rows, StudyResult, count_people, require_rows
-from analysis.two_views import (
-    PairSettings,
-    study_component_agreement,
-    study_congruence,
-    study_emphasis,
-    study_scale_agreement,
-)
+from analysis.two_views import PairSettings, study_component_agreement, study_scale_agreement
 from flows.analysing import row_stream
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar

@@ -92,7 +92,7 @@ def land(
     Parameters
     ----------
     store
-        From `flows.landing.store.open_store`, or `preview_store` to see what would be landed.
+        From `flows.landing.opening.open_store`, or `preview_store` to see what would be landed.
     progress
         Called with a short sentence for each file that is read.
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from analysis.wording import several
 from flows.delivery_headers import DeliveredColumn, free_text_columns
 from flows.problems import Problem, Severity
 from flows.settings_types import clean_column_name
@@ -271,6 +272,6 @@ def refuse_no_records(*, blank: int = 0) -> FileRefused:
     """
     return FileRefused(
         "no_records",
-        f"All cells of its {blank} records are blank." if blank else "The file has a header but no records.",
+        f"All cells of its {several(blank, 'record')} are blank." if blank else "The file has a header but no records.",
         "Check the export; deliver the file again with its records.",
     )

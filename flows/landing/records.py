@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.wording import several
 from flows.delivery_headers import DeliveredColumn
 from flows.landing.file_names import NameGuard
 from flows.landing.reading import FileRefused, Listing, Source
@@ -70,7 +71,7 @@ class PackingSink:
         if self._source.used_columns and names.isdisjoint(self._source.used_columns):
             raise FileRefused(
                 "wrong_header",
-                f"None of the {len(self._source.used_columns)} columns that the settings use is among the "
+                f"None of the {several(len(self._source.used_columns), 'column')} that the settings use is among the "
                 f"{len(names)} names of the header; perhaps it is another row.",
                 "Compare the site's settings with the file: header row, format options and the names of the columns.",
             )

@@ -268,6 +268,13 @@ def test_findings_say_what_was_found_and_lead_to_its_rows(found: dict[str, pd.Da
         assert (line["status"] == "supported") == (slope["p_holm"] < 0.05)
         number = f"{slope['estimate']:.2f}".replace("0.", ".", 1)
         assert f"client-rated phq_9.total: beta {number}, 95 % CI" in line["sentence"]
+    scales = found["outcome_effects"].query("analysis_id == 'outcome_scales_client' and model == 'correlation'")
+    tests = scales.query("interval_method == 'cluster_jackknife' and term == 'r' and not overlap_left_out")
+    total = tests.set_index("predictor").loc["wai_s.total"]
+    line = findings.loc["scale_outcome.client.wai_s.total.client.phq_9.total"]
+    assert [line["estimate"], line["p_adjusted"]] == [total["estimate"], total["p_holm"]]
+    shown = findings.index[findings.index.str.startswith("scale_outcome.client.") & findings["estimate"].notna()]
+    assert all(".total.client." in name for name in shown), shown
     keys = {
         "outcome_effects": ["outcome", "outcome_rater", "model", "predictor", "term", "interval_method",
                             "overlap_left_out"],
@@ -374,6 +381,10 @@ def test_a_study_of_more_rows_than_are_held_is_read_as_a_stream(
     assert row["fingerprint"] != before["fingerprint"]
     outcome = streamed["analyses"].query("kind == 'outcome' and item_set == 'joint' and rater == 'client'").iloc[0]
     assert 50 < outcome["n_rows"] < 110
+    of_people = streamed["analyses"].query("item_set == 'joint' and status == 'ok'")
+    of_people = of_people[of_people["kind"].isin(["outcome", "agreement", "emphasis", "sites", "site_congruence"])]
+    assert {"outcome", "agreement", "emphasis"} <= set(of_people["kind"])
+    assert of_people["warnings"].str.contains("were used, chosen by the hash of their pseudonyms").all()
     again, _ = run(build, **RULE_OF_TWO)
     for table, frame in again.items():
         pd.testing.assert_frame_equal(frame, streamed[table], check_exact=True, obj=table)

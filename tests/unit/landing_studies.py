@@ -11,9 +11,10 @@ import yaml
 
 from flows.delivery_headers import DeliveredColumn
 from flows.landing.land import Landed, land
+from flows.landing.opening import open_store
 from flows.landing.reading import Limits, Reader, Reading, Source
 from flows.landing.records import SEPARATOR, PackingSink
-from flows.landing.store import LandingStore, open_store
+from flows.landing.store import LandingStore
 from flows.problems import Problem
 from flows.site_models import FileSettings
 from flows.study import Study, load_study

@@ -126,7 +126,7 @@ class TestProblems:
             pytest.param(
                 {"items": "instrument_id,item_number\nmood,1\nwai_s,1\nwai_s,2"},
                 [
-                    "codebook/items.csv, line 3, column instrument_id: found text 'wai_s' (and in 1 more lines), which"
+                    "codebook/items.csv, line 3, column instrument_id: found text 'wai_s' (and in 1 more line), which"
                     " has no line in instruments.csv of this folder; add one, or correct the id (an instrument is"
                     " given whole: its line, its items, its scales)"
                 ],

@@ -153,7 +153,7 @@ def test_too_few_rows_describe_the_items_and_no_more(n: int) -> None:
     assert found is None
     assert (result.status, result.reason) == (
         "too_few_rows",
-        f"{n} rows; the study asks for at least 50 for an analysis.",
+        f"{n} {'row' if n == 1 else 'rows'}; the study asks for at least 50 for an analysis.",
     )
     assert set(result.frames) == {"suitability"}
     items = result.frames["suitability"].query("item_id != ''")

@@ -259,7 +259,7 @@ def test_one_component_and_unknown_n():
         (lambda m: m + np.triu(np.full((12, 12), 0.05), 1), {}, Status.INVALID_INPUT, "symmetric"),
         (lambda m: np.where(np.eye(12) == 1, 1, m + 3), {}, Status.INVALID_INPUT, "beyond 1"),
         (lambda m: m[:5], {}, Status.INVALID_INPUT, "square"),
-        (lambda m: m[:1, :1], {}, Status.TOO_FEW_ITEMS, "1 items"),
+        (lambda m: m[:1, :1], {}, Status.TOO_FEW_ITEMS, "1 item;"),
         (lambda m: m, {"items": ["a"] * 12}, Status.INVALID_INPUT, "different item names"),
     ],
 )

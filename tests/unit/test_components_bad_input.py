@@ -113,12 +113,12 @@ def test_awkward_answers_end_in_a_status_or_an_exception_of_ours(case: str, opti
 @pytest.mark.parametrize(
     ("case", "status", "said"),
     [
-        ("one row", "too_few_rows", "1 rows; the study asks for at least 3"),
+        ("one row", "too_few_rows", "1 row; the study asks for at least 3"),
         ("two rows", "too_few_rows", "2 rows; the study asks for at least 3"),
         ("fewer rows than items", "singular", "6 rows cannot make a regular one of 8 items"),
         ("as many rows as items", "singular", "8 rows cannot make a regular one of 8 items"),
         ("all answers equal", "constant", "0 of 8 items can be correlated"),
-        ("one item", "too_few_items", "0 of 1 items|1 of 1 items"),
+        ("one item", "too_few_items", "[01] of 1 item "),
     ],
 )
 def test_the_status_says_what_it_is(case: str, status: str, said: str) -> None:

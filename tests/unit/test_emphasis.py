@@ -70,7 +70,7 @@ def test_bad_input_is_refused_in_words() -> None:
         emphasis(client, therapist, THEMES, {k: v for k, v in RANGES.items() if k != "i03"}, seed=1)
     with pytest.raises(AnalysisError, match="outside their range: i04"):
         emphasis(client, therapist, THEMES, RANGES | {"i04": (1, 3)}, seed=1)
-    with pytest.raises(AnalysisError, match="1 items have a theme"):
+    with pytest.raises(AnalysisError, match="1 item has a theme"):
         emphasis(client, therapist, {"i01": "bond"}, RANGES, seed=1)
     one = Sample(client.solution, client.data, ["t"] * 160)
     with pytest.raises(AnalysisError, match="two clusters"):
@@ -86,3 +86,19 @@ def test_ratings_are_percent_of_the_range() -> None:
     assert isinstance(sample.data, pd.DataFrame)
     expected = (sample.data.iloc[:, :5].mean().mean() - 1) / 6 * 100
     assert found.loc[("mean_rating", "bond"), "client"] == pytest.approx(expected)
+
+
+def test_estimates_alone_are_those_of_the_bootstrap_and_need_no_clusters() -> None:
+    client, therapist = _rater(1, 0.85, 1.0), _rater(2, 0.45, 0.0)
+    client.data.iloc[::7, 2] = np.nan
+    drawn = emphasis(client, therapist, THEMES, RANGES, seed=1, replicates=10)
+    one = [Sample(side.solution, side.data, ["t"] * 160) for side in (client, therapist)]
+    alone = emphasis(one[0], one[1], THEMES, RANGES, seed=1, replicates=0)
+    np.testing.assert_allclose(alone.client, drawn.client)
+    np.testing.assert_allclose(alone.therapist, drawn.therapist)
+    frame = alone.to_frame()
+    assert alone.status == "ok" and frame["difference_lower"].isna().all() and frame["p_value"].isna().all()
+    percent = (client.data["i03"].mean() - 1) / 6 * 100
+    found = emphasis(client, therapist, THEMES, RANGES, seed=1, replicates=0, by_item=True).to_frame()
+    row = found[(found["measure"] == "mean_rating") & (found["theme"] == "i03")]
+    assert row["client"].item() == pytest.approx(percent)

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from flows.analysing.answered import interval, judged, number, p_value, people, row_key
+from flows.analysing.answered import Finding, interval, judged, number, p_value, people, row_key
+from flows.analysing.answered_scales import scale_findings, totals
 from flows.analysing.answered_tables import Results
 from flows.analysing.answered_views import view_findings
 from flows.cli import app
@@ -172,3 +173,72 @@ def test_a_first_refresh_marks_nothing(tmp_path: Path) -> None:
         for published in (None, without):
             record_finding_changes(con, published=published, refresh_id="r")
         assert con.execute("select count(*) from alliance.meta.changes").fetchall() == [(0,)]
+
+
+def effect(predictor: str, **changed: Any) -> dict[str, Any]:
+    """A row of results.outcome_effects of the client's scales."""
+    return {
+        "analysis_id": "outcome_scales_client", "outcome": "phq_9.total", "outcome_rater": "client",
+        "model": "correlation", "predictor": predictor, "predictor_rater": "client", "term": "r",
+        "interval_method": "cluster_jackknife", "overlap_left_out": False, "estimate": 0.3, "lower": 0.1, "upper": 0.5,
+        "p_holm": 0.01, "status": "ok", "n_rows": 133, "n_clients": 133, "n_therapists": 1, "n_sites": 6,
+    } | changed  # fmt: skip
+
+
+def scale_lines(tmp_path: Path, effects: list[dict[str, Any]], **analysis: Any) -> dict[str, Finding]:
+    registered = {
+        "analysis_id": "outcome_scales_client", "kind": "outcome", "rater": "client", "status": "ok"
+    } | analysis  # fmt: skip
+    components = {"analysis_id": "outcome_joint_client", "kind": "outcome", "rater": "client", "item_set": "joint"}
+    rows = {"results.analyses": [registered, components], "results.outcome_effects": effects}
+    with connect() as con:
+        attach(con, make_warehouse(tmp_path / "a.duckdb", rows), "alliance")
+        return {found.finding_id: found for found in scale_findings(Results(con))}
+
+
+def test_totals_of_declared_scales_have_a_line_each_and_their_family_one(tmp_path: Path) -> None:
+    effects = [
+        effect("wai_s.total"),
+        effect("wai_s.total", model="partial_correlation", estimate=0.25),
+        effect("wai_s.total", overlap_left_out=True, estimate=0.2),
+        # Neither the change nor another interval is the correlation without overlapping items.
+        effect("wai_s.total", overlap_left_out=True, term="r_change", estimate=0.1),
+        effect("wai_s.total", interval_method="fisher_z", p_holm=0.9),
+        effect("wai_s.bond", estimate=-0.1, p_holm=0.5, lower=-0.2, upper=0.1),
+        effect("haq_i.total", estimate=0.2, p_holm=0.3, lower=-0.1, upper=0.5),
+        effect("haq_i.total", overlap_left_out=True, term="r_change", estimate=0.0),
+    ]
+    found = scale_lines(tmp_path, effects)
+    family, place = "scale_outcome.client.client.phq_9.total", "client.phq_9.total"
+    assert list(found) == [family, *(f"scale_outcome.client.{name}.total.{place}" for name in ("haq_i", "wai_s"))]
+    assert found[family].sentence == (
+        "1 of 3 client-rated scales predicts client-rated phq_9.total (1 cannot be told): r -.10 to .30, "
+        "133 dyads of 1 therapist, 6 sites."
+    )
+    line = found[f"scale_outcome.client.wai_s.total.{place}"]
+    assert line.sentence == (
+        "Client-rated wai_s.total predicts client-rated phq_9.total: r .30, 95 % CI .10 to .50, adjusted p .010; "
+        "with severity before therapy held constant .25; without items that ask about improvement .20; "
+        "133 dyads of 1 therapist, 6 sites; one rater gave both."
+    )
+    assert "without items" not in found[f"scale_outcome.client.haq_i.total.{place}"].sentence
+    assert [key.role for key in line.rests_on] == ["estimate", "adjusted", "without_overlap"]
+    assert {name: one.status for name, one in found.items()} == dict(
+        zip(found, ("supported", "cannot_tell", "supported"), strict=True)
+    )
+
+
+def test_scales_without_a_result_say_why(tmp_path: Path) -> None:
+    few = {"model": "", "term": "", "estimate": None, "status": "too_few_rows", "reason": "29 rows.", "n_rows": 29}
+    found = scale_lines(tmp_path, [effect("", **few)])["scale_outcome.client.client.phq_9.total"]
+    assert (found.status, found.reason) == ("cannot_tell", "29 rows.")
+    (tmp_path / "a.duckdb").unlink()
+    found = scale_lines(tmp_path, [], reason="No outcome was measured after therapy.")["scale_outcome.client"]
+    assert found.sentence == (
+        "It cannot be told which client-rated scales predict outcome: No outcome was measured after therapy."
+    )
+
+
+def test_where_no_instrument_has_a_total_all_its_scales_are_told() -> None:
+    assert totals(["a.total", "a.bond", "b.total"]) == ["a.total", "b.total"]
+    assert totals(["view.other", "view.self"]) == ["view.other", "view.self"]

@@ -15,9 +15,9 @@ import pytest
 from flows.errors import LandingError
 from flows.landing import land as landing
 from flows.landing.land import land
+from flows.landing.opening import open_store, preview_store
 from flows.landing.reading import Limits
 from flows.landing.schema import codebook_frames
-from flows.landing.store import open_store, preview_store
 from flows.layout import resolve_layout
 from tests.unit.landing_studies import file_settings, kinds, landed, make_study
 
@@ -228,7 +228,7 @@ def test_a_reader_that_miscounts_stops_the_refresh(tmp_path: Path, monkeypatch: 
     study = make_study(tmp_path, {"north": [file_settings()]})
     put(tmp_path, "a.csv")
     monkeypatch.setattr("flows.landing.records.PackingSink.add", lambda *_: None)
-    with pytest.raises(LandingError, match="1 records counted, 0 stored"), landed(study):
+    with pytest.raises(LandingError, match="1 record counted, 0 stored"), landed(study):
         pass
 
 

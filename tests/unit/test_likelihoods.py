@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from analysis import two_rater_likelihood, two_rater_search
 from analysis.robust_covariance import TALL, least_squares
-from analysis.two_rater_likelihood import TwoRaterLikelihood, by_cholesky, covariances
+from analysis.two_rater_likelihood import TwoRaterLikelihood
+from analysis.two_rater_search import by_cholesky, covariances
 from analysis.variance_components import at, deviance, gradient, nested_sums, predicted_effects
 
 
@@ -53,24 +55,34 @@ def test_slopes_by_variance_ratios_are_those_of_differences(reml: bool, with_out
     np.testing.assert_allclose(gradient(sums, at(sums, ratios), reml), expected, rtol=1e-6)
 
 
-def two_raters(parts: tuple[str, ...]) -> tuple[TwoRaterLikelihood, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """A likelihood over 8 therapists, with the ratings, which are observed, and the codes behind it."""
+def two_raters(
+    parts: tuple[str, ...], therapists: int = 8, most: tuple[int, int] = (4, 3), missing: float = 0.25
+) -> tuple[TwoRaterLikelihood, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A likelihood over therapists with at ``most`` so many dyads, and these so many sessions; with the ratings, which
+    are observed, and the codes behind it."""
     rng = np.random.default_rng(len(parts))
-    of_therapist = np.repeat(np.arange(8), rng.integers(1, 5, 8))
-    of_dyad = np.repeat(np.arange(len(of_therapist)), rng.integers(1, 4, len(of_therapist)) if "error" in parts else 1)
-    observed = rng.random((len(of_dyad), 2)) > 0.25
+    of_therapist = np.repeat(np.arange(therapists), rng.integers(1, most[0] + 1, therapists))
+    sessions = rng.integers(1, most[1] + 1, len(of_therapist)) if "error" in parts else 1
+    of_dyad = np.repeat(np.arange(len(of_therapist)), sessions)
+    observed = rng.random((len(of_dyad), 2)) >= missing
     observed[~observed.any(axis=1)] = True
     values = np.where(observed, rng.normal(size=observed.shape), 0.0)
-    made = TwoRaterLikelihood(values, observed, of_dyad, of_therapist, 8, parts)
+    made = TwoRaterLikelihood(values, observed, of_dyad, of_therapist, therapists, parts)
     return made, values, observed, of_dyad, of_therapist[of_dyad]
 
 
 PARTS = [("dyad",), ("dyad", "error"), ("therapist", "dyad"), ("therapist", "dyad", "error")]
+SIZES: list[dict] = [
+    {},
+    {"therapists": 60, "most": (2, 2), "missing": 0.0},  # many therapists of one class, few of another
+    {"therapists": 60, "most": (2, 1), "missing": 0.3},
+]
 
 
 @pytest.mark.parametrize("parts", PARTS)
-def test_likelihood_of_two_raters_equals_its_textbook_matrices(parts: tuple[str, ...]) -> None:
-    made, values, observed, of_dyad, of_therapist = two_raters(parts)
+@pytest.mark.parametrize("size", SIZES)
+def test_likelihood_of_two_raters_equals_its_textbook_matrices(parts: tuple[str, ...], size: dict) -> None:
+    made, values, observed, of_dyad, of_therapist = two_raters(parts, **size)
     given = covariances(np.random.default_rng(3).uniform(0.3, 0.9, 3 * len(parts)), parts)
     codes = {"therapist": of_therapist, "dyad": of_dyad, "error": np.arange(len(values))}
     v = sum(np.kron(np.equal.outer(codes[part], codes[part]), given[part]) for part in parts)
@@ -86,19 +98,84 @@ def test_likelihood_of_two_raters_equals_its_textbook_matrices(parts: tuple[str,
     np.testing.assert_allclose(found.means, means, atol=1e-10)
 
 
+def test_therapists_alike_in_numbers_are_replaced_by_few_rows_and_others_kept() -> None:
+    made = two_raters(PARTS[3], therapists=60, most=(2, 2), missing=0.0)[0]
+    many = made.classes.members > 4 * np.diff(made.classes.units.indptr) + 1
+    assert many.any() and not many.all() and made.classes.members.sum() == 60
+    rows = np.bincount(made.rows.of_class)
+    assert (rows[many] < made.classes.members[many]).all()
+    np.testing.assert_array_equal(rows[~many], made.classes.members[~many])
+    weight = np.bincount(made.rows.of_class, weights=made.rows.weight**2)
+    np.testing.assert_allclose(weight, made.classes.members)
+
+
 @pytest.mark.parametrize("parts", PARTS)
 @pytest.mark.parametrize("uncorrelated", [None, "dyad"])
-def test_slopes_of_two_raters_are_those_of_differences(parts: tuple[str, ...], uncorrelated: str | None) -> None:
-    made = two_raters(parts)[0]
+@pytest.mark.parametrize("size", SIZES)
+def test_slopes_of_two_raters_are_those_of_differences(
+    parts: tuple[str, ...], uncorrelated: str | None, size: dict
+) -> None:
+    made = two_raters(parts, **size)[0]
     parameters = np.random.default_rng(4).uniform(0.3, 0.9, 3 * len(parts))
 
     def value(moved: np.ndarray) -> float:
-        return made.evaluate(covariances(moved, parts, uncorrelated)).value
+        return float(made.evaluate(covariances(moved, parts, uncorrelated)).value)
 
     steps = 1e-6 * np.eye(len(parameters))
     expected = [(value(parameters + step) - value(parameters - step)) / 2e-6 for step in steps]
     slopes = made.evaluate(covariances(parameters, parts, uncorrelated)).slopes
     np.testing.assert_allclose(by_cholesky(parameters, parts, slopes, uncorrelated), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_points_are_evaluated_at_once_as_they_are_alone(
+    parts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = two_raters(parts)[0]
+    parameters = np.random.default_rng(5).uniform(0.3, 0.9, (5, 3 * len(parts)))
+    alone = [made.evaluate(covariances(point, parts)) for point in parameters]
+    for at_once in (two_rater_likelihood.AT_ONCE, 2 * made.n_matrices):
+        monkeypatch.setattr(two_rater_likelihood, "AT_ONCE", at_once)
+        together = made.evaluate(covariances(parameters, parts))
+        np.testing.assert_allclose(together.value, [found.value for found in alone], rtol=1e-12)
+        np.testing.assert_allclose(together.means, [found.means for found in alone], atol=1e-12)
+        for part in parts:
+            np.testing.assert_allclose(together.slopes[part], [found.slopes[part] for found in alone], atol=1e-9)
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_moments_are_the_covariances_the_ratings_were_made_with(parts: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(6)
+    of_therapist = np.repeat(np.arange(3000), rng.integers(1, 6, 3000))
+    of_dyad = np.repeat(np.arange(len(of_therapist)), rng.integers(1, 4, len(of_therapist)) if "error" in parts else 1)
+    codes = {"therapist": of_therapist[of_dyad], "dyad": of_dyad, "error": np.arange(len(of_dyad))}
+    truth = {
+        "therapist": [[0.3, 0.1], [0.1, 0.5]],
+        "dyad": [[1.0, -0.4], [-0.4, 0.6]],
+        "error": [[0.4, 0.1], [0.1, 0.2]],
+    }
+    ratings = np.zeros((len(of_dyad), 2))
+    for part in parts:
+        effects = rng.normal(size=(codes[part].max() + 1, 2)) @ np.linalg.cholesky(truth[part]).T
+        ratings += effects[codes[part]]
+    observed = rng.random(ratings.shape) > 0.1
+    values = np.where(observed, ratings, 0.0)
+    made = TwoRaterLikelihood(values, observed, of_dyad, of_therapist, 3000, parts)
+    for part, found in zip(parts, made.moments(), strict=True):
+        np.testing.assert_allclose(found, truth[part], atol=0.06)
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_second_derivatives_kept_or_found_anew_lead_to_one_maximum(
+    parts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = two_raters(parts, therapists=60, most=(5, 3))[0]
+    ends = []
+    for cheap in (0, 10**9):
+        monkeypatch.setattr(two_rater_search, "CHEAP", cheap)
+        ends.append(two_rater_search.maximise(made))
+    assert all(end.converged for end in ends)
+    assert ends[0].deviance == pytest.approx(ends[1].deviance, abs=1e-8)
 
 
 @pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-6, 0.0])

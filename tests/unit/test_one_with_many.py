@@ -50,6 +50,30 @@ def test_sessions_tell_the_dyad_from_error() -> None:
         assert np.mean([found.reciprocity(part).correlation for found in fits]) == pytest.approx(expected[2], abs=0.09)
 
 
+def test_intervals_of_variances_hold_the_truth_and_are_above_zero() -> None:
+    fits = [fit(ratings(seed, 25)) for seed in range(200, 260)]
+    held = []
+    for found in fits:
+        one = found.variance("client", "therapist")
+        if np.isfinite(one.se):
+            assert 0 <= one.ci_lower < one.variance < one.ci_upper
+            # The upper side is the longer one, as is that of a variance.
+            assert one.ci_upper - one.variance > one.variance - one.ci_lower
+            held.append(one.ci_lower <= 0.25 <= one.ci_upper)
+    assert len(held) > 45 and np.mean(held) > 0.9
+    dyad = fits[0].variance("client", "dyad")
+    roots = np.cbrt([dyad.ci_lower, dyad.variance, dyad.ci_upper])
+    assert roots[1] - roots[0] == pytest.approx(roots[2] - roots[1])
+    assert roots[2] - roots[1] == pytest.approx(1.959964 * dyad.se / (3 * roots[1] ** 2), rel=1e-6)
+
+
+def test_reciprocity_of_two_therapists_has_no_test() -> None:
+    data = ratings(8, 2).assign(therapist=np.arange(len(ratings(8, 2))) % 2)
+    found = fit(data)
+    assert np.isnan(found.reciprocity("therapist").p)
+    assert np.isfinite(found.reciprocity("dyad").p)
+
+
 def test_a_rater_alone_has_the_variances_of_the_random_intercept_when_the_other_is_unrelated() -> None:
     data = ratings(3)
     found = one_with_many(

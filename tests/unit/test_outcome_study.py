@@ -13,7 +13,7 @@ from analysis.rating_choice import RatingRule
 from analysis.regression import regress
 from analysis.site_study import site_rows, study_sites
 from analysis.status import AnalysisError, Status
-from analysis.study_rows import KEYS, Rows
+from analysis.study_rows import KEYS, Rows, Whole
 from analysis.two_views import PairSettings, study_scale_agreement
 
 SETTINGS = OutcomeSettings(bootstrap=0, min_rows=20, level=0.95, seed=1)
@@ -237,3 +237,12 @@ def test_one_site_says_nothing_of_differences() -> None:
     x, y = np.random.default_rng(1).standard_normal((2, N))
     with pytest.raises(AnalysisError, match="One site only"):
         study_sites([site_rows("effect", "agreement", x, y, people, 0.95)])
+
+
+def test_a_sample_of_rows_is_said_to_be_one(predictors: Predictors) -> None:
+    whole = Whole({"n_rows": 125_000, "n_clients": 1, "n_therapists": 1, "n_sites": 1}, 90, "")
+    of_many = replace(predictors, rows=replace(predictors.rows, whole=whole))
+    said = "Of 125000 rows 90 were used, chosen by the hash of their pseudonyms."
+    y = measured(outcome_of(predictors))
+    assert said in study_outcomes(of_many, y, SETTINGS).warnings
+    assert said not in study_outcomes(predictors, y, SETTINGS).warnings

@@ -109,5 +109,5 @@ def test_bad_data_are_refused(data: np.ndarray, message: str) -> None:
 def test_wrong_numbers_are_refused() -> None:
     with pytest.raises(AnalysisError, match="replicate"):
         replicate_blocks(0, 1)
-    with pytest.raises(AnalysisError, match="labels"):
+    with pytest.raises(AnalysisError, match="cluster label"):
         cluster_codes(["a"], 2)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.scores import SCORE_METHODS, component_scores, score_weights, unit_weighted_scores
+from analysis.scores import SCORE_METHODS, _patterns, component_scores, score_weights, unit_weighted_scores
 from analysis.solution import Solution
 from analysis.status import AnalysisError
 from tests.unit.known_truth import draw, implied, simple_population, solve
@@ -162,3 +162,11 @@ def test_unit_weights_reflect_negative_items_and_count_answers() -> None:
     nothing = unit_weighted_scores(data, solution, salience=0.99)
     assert nothing.status == "too_few_items"
     assert np.isnan(nothing.scores).all()
+
+
+@pytest.mark.parametrize(("n", "p"), [(200, 5), (200, 64), (200, 65), (50, 130), (0, 3)])
+def test_patterns_of_answers_are_told_apart_whatever_their_number_of_items(n: int, p: int) -> None:
+    answered = np.random.default_rng(p).random((n, p)) > 0.02
+    patterns, which = _patterns(answered)
+    np.testing.assert_array_equal(patterns[which], answered)
+    assert len(patterns) == len({row.tobytes() for row in answered})

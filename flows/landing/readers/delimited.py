@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.wording import several
 from flows.delivery_headers import DeliveredColumn
 from flows.landing.readers.text_scan import TextScan, locate_decode_error, scan
 from flows.landing.reading import (
@@ -173,7 +174,7 @@ def read_delimited(
         if last_width != width:
             if not last_width:
                 continue
-            ragged.add(f"The row has {last_width} cells, the header {width}.", row_number=rows.number)
+            ragged.add(f"The row has {several(last_width, 'cell')}, the header {width}.", row_number=rows.number)
         n_rows += 1
         n_cells += last_width
         sink.add(rows.number, row)
@@ -220,7 +221,7 @@ def _hold_against_bytes(
     if lines != last_row or found.n_delimiters - header_cells != n_cells - n_rows:
         raise FileRefused(
             "counts_disagree",
-            f"Two ways of counting the file's cells disagree ({lines} lines and {last_row} rows).",
+            f"Two ways of counting the file's cells disagree (lines: {lines}, rows: {last_row}).",
             "Report this as a defect, with the file's first line.",
         )
 

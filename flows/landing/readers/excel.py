@@ -19,6 +19,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.workbook import Workbook
 
+from analysis.wording import several
 from flows.landing.reading import (
     FileRefused,
     Limits,
@@ -169,7 +170,7 @@ def _read_sheet(source: Source, sink: Sink, workbook: Workbook) -> Reading:
         if not cells:
             continue
         if len(cells) > width:
-            beyond.add(f"The row has {len(cells)} cells, the header {width}.", row_number=number)
+            beyond.add(f"The row has {several(len(cells), 'cell')}, the header {width}.", row_number=number)
         cells += [""] * (width - len(cells))
         n_rows += 1
         n_cells += len(cells)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from analysis.wording import several
 from flows.delivery_headers import DeliveredColumn
 from flows.landing.readers.delimited import Dialect, Header, Rows, read_delimited
 from flows.landing.reading import FileRefused, Reading, Sink, Source, named_columns
@@ -209,7 +210,7 @@ def _mismatches(source: Source, columns: Sequence[DeliveredColumn], dictionary: 
         problems.append(
             source.problem(
                 "not_in_dictionary",
-                f"{len(unknown)} columns of the export are not in the data dictionary: {_some(unknown)}.",
+                f"{several(len(unknown), 'column')} of the export not in the data dictionary: {_some(unknown)}.",
                 "Download the dictionary again, together with the export; check that the export is raw, not labelled.",
             )
         )

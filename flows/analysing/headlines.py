@@ -1,4 +1,7 @@
-"""One line in plain words on what an analysis found, for the refresh's summary."""
+"""One line in plain words on what became of an analysis, for progress and the summary of a refresh.
+
+Its answers to the questions of the study are findings: :mod:`flows.analysing.answers`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from analysis.study_rows import StudyResult
+from analysis.wording import several
 from flows.analysing.registry import Analysis
-from report.words import several
 
 _WHAT = {
     "components": "Components",
@@ -23,12 +26,12 @@ _WHAT = {
     "agreement_scales": "Client with therapist scale scores",
     "agreement_variance": "Variance of therapists and dyads, bias and tracking",
     "outcome_both": "Outcome on both views",
-    "sites": "Findings across sites",
+    "sites": "Effects across sites",
 }
 _LEVEL = 0.05
 
 
-def finding(analysis: Analysis, n_rows: int, result: StudyResult) -> str:
+def headline(analysis: Analysis, n_rows: int, result: StudyResult) -> str:
     """What it is, of how many rows, how it ended and the figure to look at first.
 
     A p value is called significant only after the Holm adjustment within its family.
@@ -40,7 +43,7 @@ def finding(analysis: Analysis, n_rows: int, result: StudyResult) -> str:
         return line + f"not run, {result.reason}"
     said = _HEADLINES[analysis.kind](result)
     status = "" if result.status == "ok" else f"; {result.status.replace('_', ' ')}: {result.reason}"
-    return line + f"{n_rows} rows; {said}{status}"
+    return line + f"{several(n_rows, 'row')}; {said}{status}"
 
 
 def _range(values: pd.Series) -> str:
@@ -52,8 +55,8 @@ def _components(result: StudyResult) -> str:
     if "components" not in result.frames:
         return "no components"
     table = result.frames["components"]
-    carry = "carries" if len(table) == 1 else "carry"
-    return f"{several(len(table), 'component')} {carry} {table['variance_share'].sum():.0%} of the variance"
+    carried = several(len(table), "component carries", "components carry")
+    return f"{carried} {table['variance_share'].sum():.0%} of the variance"
 
 
 def _correspondence(result: StudyResult) -> str:
@@ -82,18 +85,23 @@ def _site_congruence(result: StudyResult) -> str:
     if pairs.isna().all():
         return "no site has enough rows of its own"
     n_sites, every = table.loc[table["component"] > 0, "site_id"].nunique(), table["site_id"].nunique()
-    return f"{n_sites} of {every} sites compared, congruence {_range(pairs)}"
+    return f"{n_sites} of {several(every, 'site')} compared, congruence {_range(pairs)}"
 
 
 def _emphasis(result: StudyResult) -> str:
     table = result.frames["emphasis"]
     if table["p"].isna().all():
-        return f"{table['subject'].nunique()} themes compared without a test"
+        return f"{several(table['subject'].nunique(), 'theme')} compared without a test"
     loading = table[(table["measure"] == "mean_loading") & (table["p_holm"] < _LEVEL)]
     more = sorted(loading[loading["difference"] > 0]["subject"])
     less = sorted(loading[loading["difference"] < 0]["subject"])
     said = [f"{who} more: {', '.join(names)}" for who, names in (("clients", more), ("therapists", less)) if names]
     return ("; ".join(said) or "no difference in loadings is significant").replace("_", " ")
+
+
+def _significant(tests: pd.DataFrame, one: str, many: str | None = None) -> str:
+    n = int((tests["p_holm"] < _LEVEL).sum())
+    return f"{n} of {several(len(tests), one, many)} {'is' if n == 1 else 'are'} significant"
 
 
 def _outcome(result: StudyResult) -> str:
@@ -103,7 +111,7 @@ def _outcome(result: StudyResult) -> str:
     if not len(tests):
         tests = table[(table["model"] == "correlation") & (table["interval_method"] == "cluster_jackknife")]
     outcomes = tests.groupby(["outcome", "outcome_rater"]).ngroups
-    return f"{int((tests['p_holm'] < _LEVEL).sum())} of {len(tests)} effects on {outcomes} outcomes are significant"
+    return f"{_significant(tests, 'effect')}, on {several(outcomes, 'outcome')}"
 
 
 def _agreement(result: StudyResult) -> str:
@@ -111,10 +119,7 @@ def _agreement(result: StudyResult) -> str:
     tests = table[(table["statistic"] == "pearson") & (table["interval_method"] == "cluster_jackknife")]
     if not len(tests):
         return "no correlation"
-    return (
-        f"{int((tests['p_holm'] < _LEVEL).sum())} of {len(tests)} correlations are significant, "
-        f"from {tests['estimate'].min():.2f} to {tests['estimate'].max():.2f}"
-    )
+    return f"{_significant(tests, 'correlation')}, from {tests['estimate'].min():.2f} to {tests['estimate'].max():.2f}"
 
 
 def _parts(result: StudyResult) -> str:
@@ -128,12 +133,12 @@ def _parts(result: StudyResult) -> str:
 def _both(result: StudyResult) -> str:
     table = result.frames["outcome_effects"]
     tests = table[table["family"].notna() & table["p_holm"].notna()]
-    return f"{int((tests['p_holm'] < _LEVEL).sum())} of {len(tests)} paths and surface parameters are significant"
+    return _significant(tests, "path or surface parameter", "paths and surface parameters")
 
 
 def _sites(result: StudyResult) -> str:
     pooled = result.frames["site_effects"].query("level == 'pooled' and method == 'reml_knapp_hartung'")
-    return f"{len(pooled)} effects pooled over sites, median I2 {pooled['i2'].median():.0%}"
+    return f"{several(len(pooled), 'effect')} pooled over sites, median I2 {pooled['i2'].median():.0%}"
 
 
 _HEADLINES: dict[str, Callable[[StudyResult], str]] = {
