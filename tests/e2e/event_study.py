@@ -47,7 +47,7 @@ class World:
     named: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
     first_names: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
     missing: dict[str, set[str]] = field(default_factory=lambda: {site: {"99"} for site in SITES})
-    left_out: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
+    left_out: dict[str, set[str]] = field(default_factory=lambda: {site: set() for site in SITES})
     away: set[str] = field(default_factory=set)
     waiting: dict[str, dict[str, str]] = field(default_factory=lambda: {site: {} for site in SITES})
     withdrawn: set[tuple[str, str]] = field(default_factory=set)
@@ -105,12 +105,8 @@ class World:
             (self.folder / "sites" / f"{site}.yml").unlink()
 
     def leave_out(self, site: str) -> None:
-        """Take back the site's first delivery, by the name it was first seen under, or let it count again."""
-        if not self.left_out[site]:
-            first = min(self.first_names[site].items(), key=lambda item: item[1])
-            self.left_out[site] = {first[1]: first[0]}
-        else:
-            self.left_out[site] = {}
+        """Take back what was first seen under the first of the site's names, or let it count again."""
+        self.left_out[site] ^= {min(self.first_names[site].values())}
         self.write_site(site)
 
     def grow(self, site: str, n_clients: int) -> None:
@@ -191,7 +187,7 @@ class World:
             standing: dict[tuple[str, str, str, str], list[str | None]] = {}
             if site in self.away:
                 continue
-            sent = [text for text in self.sent[site] if text not in self.left_out[site].values()]
+            sent = [text for text in self.sent[site] if self.first_names[site][text] not in self.left_out[site]]
             for text in sent[-1:] if kind == "full" else sent:
                 standing |= _forms_in(site, text)
             for (client, therapist, session, rater), answers in standing.items():
