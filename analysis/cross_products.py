@@ -47,10 +47,10 @@ class CrossProducts:
         n, sums, squares, products = (np.zeros((size, size)) for _ in range(4))
         n_rows = 0
         for start in range(0, len(values), ROWS_AT_ONCE):
-            centred = (values[start : start + ROWS_AT_ONCE] - origin).T
+            centred = np.subtract(values[start : start + ROWS_AT_ONCE].T, origin[:, None], order="C")
             missing = np.isnan(centred)
             present = (~missing).astype(float)
-            centred[missing] = 0.0
+            np.copyto(centred, 0.0, where=missing)
             n_rows += int(np.sum(~missing.all(axis=0)))
             n += present @ present.T
             sums += centred @ present.T

@@ -70,7 +70,7 @@ def refit_stack(correlations: np.ndarray, solution: Solution, settings: Rotation
     start = axes_near(found.loadings, solution) if k > 1 else None
     rotated = rotate_stack(found.loadings, solution.rotation, start=start, settings=settings)
     refits.pattern[usable], refits.phi[usable] = rotated.loadings, rotated.phi
-    refits.converged[usable] = found.converged & rotated.converged
+    refits.converged[usable] = found.converged & rotated.converged & np.isfinite(rotated.loadings).all(axis=(1, 2))
     refits.uniqueness[usable] = found.uniqueness
     refits.heywood[usable] = found.heywood.any(axis=1)
     return refits

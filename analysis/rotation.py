@@ -30,7 +30,7 @@ procrustes           oblique    no      least squares to a full target (Hurley &
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -192,6 +192,9 @@ def rotate(
     moved = stack.iterations > 0 if np.any(stack.iterations > 0) else np.ones(starts, dtype=bool)
     usable = np.flatnonzero(stack.converged & moved)
     usable = usable if usable.size else np.arange(starts)
+    usable = usable[np.isfinite(stack.criterion[usable])]
+    if not usable.size:
+        raise AnalysisError(f"The rotation {name} of these {components} components has no solution.", Status.SINGULAR)
     lowest = np.min(stack.criterion[usable])
     margin = SAME_MINIMUM * max(1.0, abs(float(lowest)))
     at_best = usable[stack.criterion[usable] <= lowest + margin]
@@ -239,8 +242,40 @@ def rotate_stack(
     """
     settings = settings or RotationSettings()
     name = rotation_name(rotation)
-    kind = ROTATIONS[name]
     stack = np.asarray(loadings, dtype=float)
+    try:
+        return _rotate_together(stack, name, start, settings)
+    except np.linalg.LinAlgError:
+        return _rotate_apart(stack, name, start, settings)
+
+
+def _rotate_apart(stack: np.ndarray, name: str, start: np.ndarray | None, settings: RotationSettings) -> RotationStack:
+    """One after the other: loadings that span too few dimensions come to nothing, and nothing but themselves."""
+    rotated = []
+    for place, loadings in enumerate(stack):
+        own = start if start is None or np.ndim(start) == 2 else start[place : place + 1]
+        try:
+            rotated.append(_rotate_together(loadings[None], name, own, settings))
+        except np.linalg.LinAlgError:
+            rotated.append(_no_rotation(loadings.shape))
+    return RotationStack(
+        *(np.concatenate([getattr(one, part.name) for one in rotated]) for part in fields(RotationStack))
+    )
+
+
+def _no_rotation(shape: tuple[int, ...]) -> RotationStack:
+    components = shape[1]
+    square = np.full((1, components, components), np.nan)
+    unknown = np.full(1, np.nan)
+    return RotationStack(
+        np.full((1, *shape), np.nan), square, square, unknown, unknown, np.zeros(1, dtype=int), np.zeros(1, dtype=bool)
+    )
+
+
+def _rotate_together(
+    stack: np.ndarray, name: str, start: np.ndarray | None, settings: RotationSettings
+) -> RotationStack:
+    kind = ROTATIONS[name]
     count, _, components = stack.shape
     if kind.family == "none" or (components == 1 and kind.family not in ("target", "procrustes")):
         return _unrotated(stack)

@@ -7,6 +7,7 @@ decrease test fails at rounding error before the gradient is small.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +36,20 @@ def _transposed(stack: np.ndarray) -> np.ndarray:
 
 
 def _oblique_point(unrotated: np.ndarray, transform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    inverse = np.linalg.inv(transform)
+    inverse = _inverses(transform)
     return np.matmul(unrotated, _transposed(inverse)), inverse
+
+
+def _inverses(transform: np.ndarray) -> np.ndarray:
+    """Inverses (B, k, k); not-a-number for axes that fall together, whose step or start is then not taken."""
+    try:
+        return np.linalg.inv(transform)
+    except np.linalg.LinAlgError:
+        inverse = np.full_like(transform, np.nan)
+        for place, each in enumerate(transform):
+            with suppress(np.linalg.LinAlgError):
+                inverse[place] = np.linalg.inv(each)
+        return inverse
 
 
 def _projected_gradient(

@@ -71,15 +71,19 @@ def run(folder: Path, workers: int) -> dict[str, Any]:
 def _timed_by_kind() -> dict[str, float]:
     """Seconds by kind, filled as analyses are carried out from now on."""
     seconds: dict[str, float] = defaultdict(float)
-    original = carrying_out.Registrar.carry_out
+    for name in ("carry_out", "hand_over"):
+        original = getattr(carrying_out.Registrar, name)
+        setattr(carrying_out.Registrar, name, _timed(original, seconds))
+    return seconds
 
+
+def _timed(original: Callable[..., None], seconds: dict[str, float]) -> Callable[..., None]:
     def timed(self: carrying_out.Registrar, analysis: Any, *rest: Callable[..., Any]) -> None:
         started = time.process_time()
         original(self, analysis, *rest)
         seconds[analysis.kind] += time.process_time() - started
 
-    carrying_out.Registrar.carry_out = timed  # type: ignore[method-assign]
-    return seconds
+    return timed
 
 
 def _cpu_seconds() -> float:

@@ -15,7 +15,7 @@ from flows.analysing.carrying_out import Registrar
 from flows.analysing.catalogue import read_catalogue
 from flows.analysing.study_analyses import StudyAnalyses
 from flows.analysing.tables import ResultTables
-from flows.analysing.workers import with_workers
+from flows.analysing.workers import Workers, with_workers
 from flows.database import attach, connect
 from flows.publish import Resources
 from flows.study import Study
@@ -39,13 +39,20 @@ def run(
         attach(con, database, "alliance")
         catalogue = read_catalogue(con, names)
         tables = ResultTables(con, few=study.settings.analyses.few)
-        registrar = Registrar(tables, code_version=code_version, unverified=catalogue.unverified, progress=progress)
         asked = study.settings.analyses
-        with_workers(
-            lambda run: StudyAnalyses(con, catalogue, asked, registrar, run=run).run(),
-            workers=asked.workers,
-            scheduler=asked.scheduler,
-        )
+
+        def analyse(workers: Workers) -> list[str]:
+            registrar = Registrar(
+                tables,
+                code_version=code_version,
+                unverified=catalogue.unverified,
+                progress=progress,
+                workers=workers,
+            )
+            StudyAnalyses(con, catalogue, asked, registrar, workers=workers).run()
+            return registrar.headlines
+
+        headlines = with_workers(analyse, workers=asked.workers, scheduler=asked.scheduler)
         n_findings = write_findings(con, tables)
         progress(several(n_findings, "finding"))
-    return tuple(registrar.headlines)
+    return tuple(headlines)

@@ -170,12 +170,13 @@ class AnalysisSettings(Settings):
         default=1,
         ge=1,
         le=256,
-        description="Processes that share bootstrap and parallel analysis; the numbers are the same",
+        description="Processes that share the analyses and their loops, the refresh one of them; the numbers are "
+        "the same",
     )
     scheduler: str | None = Field(
         default=None,
         pattern=r"^(local|(tcp|tls|ucx|ws|wss)://\S+)$",
-        description="Runs these loops on Dask: local, or the address of a scheduler such as tcp://host:8786",
+        description="Runs the loops on Dask: local, or the address of a scheduler such as tcp://host:8786",
     )
     outcome_session: Slug = Field(
         default="same",

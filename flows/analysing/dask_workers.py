@@ -52,13 +52,29 @@ def run_on_dask(body: Callable[[MapFunction], T], *, workers: int, scheduler: st
 
     # The body's value is an object of this process: it leaves by this list, not by Prefect's result storage.
     given: list[T] = []
+    kept = _StaysHere(lambda: given.append(body(run)))
 
     @flow(name="alliance-analyses", task_runner=runner, persist_result=False)
     def analyses() -> None:
-        given.append(body(run))
+        kept.call()
 
     analyses()
     return given[0]
+
+
+class _StaysHere:
+    """A call that only this process can make. Prefect sends the flow along with each task, with what it refers to; a
+    body holds the connection to the build, which cannot be sent, and the rows of the study, which must not be."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _StaysHere, (_was_left_behind,)
+
+
+def _was_left_behind() -> None:
+    raise RuntimeError("The body of the analyses runs in the process that began it.")
 
 
 def _workers_of(address: str) -> int:

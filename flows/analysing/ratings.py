@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import duckdb
@@ -72,20 +73,16 @@ def _carrier(
     found: FoundComponents, settings: AnalysisSettings, replicates: int, seed: int
 ) -> Callable[[np.ndarray], Carried]:
     missing: MissingRule = "complete" if settings.missing == "complete" else "pairwise"
-
-    def carry(outcome: np.ndarray) -> Carried:
-        return carry_to_outcome(
-            found.solution,
-            found.rows.answers,
-            outcome,
-            clusters=found.rows.clusters,
-            method=found.scores.method,
-            seed=seed,
-            replicates=replicates,
-            missing=missing,
-        )
-
-    return carry
+    return partial(
+        carry_to_outcome,
+        found.solution,
+        found.rows.answers,
+        clusters=found.rows.clusters,
+        method=found.scores.method,
+        seed=seed,
+        replicates=replicates,
+        missing=missing,
+    )
 
 
 def scale_predictors(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -12,17 +13,14 @@ import pandas as pd
 from analysis.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
 from analysis.component_stream import Streamed, study_component_stream
 from analysis.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
-from analysis.component_tables import reliability_table
 from analysis.congruence_study import study_congruence
 from analysis.correspondence_study import study_correspondence
 from analysis.emphasis_study import study_emphasis
 from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
-from analysis.resampling import MapFunction
 from analysis.scale_reliability import reliability_of_sums, scale_reliability
-from analysis.site_congruence import study_site_congruence
 from analysis.status import AnalysisError, Status
 from analysis.study_rows import Rows, StudyResult, count_people, require_rows
-from analysis.two_views import PairSettings, study_component_agreement, study_scale_agreement
+from analysis.two_views import study_component_agreement, study_scale_agreement
 from flows.analysing import row_stream
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
@@ -32,14 +30,15 @@ from flows.analysing.ratings import CHOSEN_BY_OUTCOME, component_predictors, rat
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
 from flows.analysing.row_stream import MOST_ROWS_SCORED, SiteRows, rows_at_most
 from flows.analysing.rows import read_dyads, read_outcomes, read_pairs, read_rows, read_scales
-from flows.analysis_settings import AnalysisSettings
-
-MOST_ROWS_BOOTSTRAPPED = 20_000
-"""Beyond this many rows intervals by formula and bootstrap say the same, and the bootstrap would take hours."""
-
-_NO_BOOTSTRAP = (
-    f"No bootstrap: it is made for at most {MOST_ROWS_BOOTSTRAPPED} rows; with more, sampling error is small."
+from flows.analysing.work import (
+    affordable,
+    congruence_of_sites,
+    pair_settings,
+    reliability_of_scales,
+    with_warnings,
 )
+from flows.analysing.workers import Alone, Workers
+from flows.analysis_settings import AnalysisSettings
 
 
 class StudyAnalyses:
@@ -52,10 +51,10 @@ class StudyAnalyses:
         settings: AnalysisSettings,
         registrar: Registrar,
         *,
-        run: MapFunction = map,
+        workers: Workers | None = None,
     ) -> None:
         self._con = con
-        self._run = run
+        self._workers = workers or Alone()
         self._catalogue = catalogue
         self._facts = catalogue.item_facts()
         self._settings = settings
@@ -76,6 +75,7 @@ class StudyAnalyses:
                 raise KeyError(name)
         for name in (name for name in names if name in wanted):
             self._question_one(name, [each for each in planned if each.name == name], with_reliability=True)
+        self._registrar.finish()
 
     def run(self) -> None:
         """Set by set its components and what is asked of them, then what the scales say."""
@@ -98,6 +98,7 @@ class StudyAnalyses:
         totals = total_scales(self._catalogue, scales)
         self._variance_parts(totals)
         self._outcome_on_both(totals)
+        self._registrar.finish()
 
     def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
         """The components of one set of items, rater by rater, and what is asked of them."""
@@ -121,7 +122,7 @@ class StudyAnalyses:
             return rows, _input_of(analysis, rows)
 
         def study(rows: Rows) -> StudyResult:
-            settings, dropped = _affordable(analysis.component_settings(), rows.people["n_rows"])
+            settings, dropped = affordable(analysis.component_settings(), rows.people["n_rows"])
             result, found = self._studied(each.rater, rows, settings, analysis.seed)
             if found is not None:
                 self._found[each.rater] = found
@@ -133,7 +134,7 @@ class StudyAnalyses:
         self, rater: str, rows: Rows, settings: ComponentSettings, seed: int
     ) -> tuple[StudyResult, FoundComponents | None]:
         if rows.whole is None:
-            return study_components(rows, settings, self._facts, seed, run=self._run)
+            return study_components(rows, settings, self._facts, seed, run=self._workers.map)
         stream = self._streams[rater]
         scored = rows.people["n_rows"] <= MOST_ROWS_SCORED
         streamed = Streamed(stream, stream.first_pass(settings), rows, scored)
@@ -146,8 +147,9 @@ class StudyAnalyses:
             found = self._components_of(each.rater)
             return found, _input_of(analysis, found.rows)
 
-        self._registrar.carry_out(
-            analysis, take, lambda found: study_correspondence(found, self._facts, analysis.component_settings())
+        settings = analysis.component_settings()
+        self._registrar.hand_over(
+            analysis, take, lambda found: partial(study_correspondence, found, self._facts, settings)
         )
 
     def _reliability(self, each: PlannedSet) -> None:
@@ -158,17 +160,18 @@ class StudyAnalyses:
             rows = self._rows(each)
             return rows, _input_of(analysis, rows)
 
-        def study(rows: Rows) -> StudyResult:
+        def study(rows: Rows) -> Callable[[], StudyResult]:
             n_rows = rows.people["n_rows"]
             require_rows(n_rows, self._settings.min_rows)
             if not sets:
                 raise AnalysisError("No declared scale has all of its items in this set.", Status.NOT_APPLICABLE)
-            settings, dropped = _affordable(analysis.component_settings(), n_rows)
+            settings, dropped = affordable(analysis.component_settings(), n_rows)
             if rows.whole is not None:
                 sums = self._streams[each.rater].first_pass(settings)
-                found = reliability_of_sums(sums.correlated.products, sets, level=CONFIDENCE)
+                estimate = partial(reliability_of_sums, sums.correlated.products, sets, level=CONFIDENCE)
             else:
-                found = scale_reliability(
+                estimate = partial(
+                    scale_reliability,
                     rows.answers,
                     sets,
                     clusters=rows.clusters,
@@ -176,13 +179,11 @@ class StudyAnalyses:
                     level=CONFIDENCE,
                     replicates=settings.bootstrap,
                     seed=analysis.seed,
-                    run=self._run,
                 )
-            frame = reliability_table(found, "scale", rows)
             facts = {"n_items": len(each.items), "n_bootstrap": settings.bootstrap}
-            return StudyResult({"reliability": frame}, "ok", None, (*found.warnings, *dropped), facts)
+            return with_warnings(partial(reliability_of_scales, estimate, rows, facts), dropped)
 
-        self._registrar.carry_out(analysis, take, study)
+        self._registrar.hand_over(analysis, take, study)
 
     def _site_congruence(self, each: PlannedSet) -> None:
         analysis = self._plan("site_congruence", each.name, each.rater, each.items, based_on=(each.rater,))
@@ -191,44 +192,46 @@ class StudyAnalyses:
             found = self._components_of(each.rater)
             return found, _input_of(analysis, found.rows)
 
-        def study(found: FoundComponents) -> StudyResult:
-            settings, dropped = _affordable(analysis.component_settings(), found.rows.people["n_rows"])
-            result = study_site_congruence(found, settings, analysis.seed, least=analysis.settings.few)
-            frame = result.frames["congruence"].assign(other_analysis_id=analysis.based_on[0])
-            return replace(result, frames={"congruence": frame}, warnings=(*result.warnings, *dropped))
+        def study(found: FoundComponents) -> Callable[[], StudyResult]:
+            settings, dropped = affordable(analysis.component_settings(), found.rows.people["n_rows"])
+            return with_warnings(
+                partial(
+                    congruence_of_sites, found, settings, analysis.seed, analysis.based_on[0], analysis.settings.few
+                ),
+                dropped,
+            )
 
-        self._registrar.carry_out(analysis, take, study)
+        self._registrar.hand_over(analysis, take, study)
 
     def _congruence(self, name: str) -> None:
         analysis = self._plan("congruence", name, "both", (), based_on=("client", "therapist"))
 
-        def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
-            settings, dropped = _affordable(analysis.component_settings(), len(both[0].rows.answers))
-            result = study_congruence(*both, analysis.based_on[1], settings, analysis.seed, run=self._run)
-            return replace(result, warnings=(*result.warnings, *dropped))
+        def study(both: tuple[FoundComponents, FoundComponents]) -> Callable[[], StudyResult]:
+            settings, dropped = affordable(analysis.component_settings(), len(both[0].rows.answers))
+            return with_warnings(
+                partial(study_congruence, *both, analysis.based_on[1], settings, analysis.seed), dropped
+            )
 
-        self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
+        self._registrar.hand_over(analysis, lambda: self._both(analysis), study)
 
     def _emphasis(self, name: str) -> None:
         analysis = self._plan("emphasis", name, "both", (), based_on=("client", "therapist"))
 
-        def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
-            settings, dropped = _affordable(analysis.component_settings(), len(both[0].rows.answers))
-            result = study_emphasis(*both, self._facts, settings, analysis.seed, run=self._run)
-            return replace(result, warnings=(*result.warnings, *dropped))
+        def study(both: tuple[FoundComponents, FoundComponents]) -> Callable[[], StudyResult]:
+            settings, dropped = affordable(analysis.component_settings(), len(both[0].rows.answers))
+            return with_warnings(partial(study_emphasis, *both, self._facts, settings, analysis.seed), dropped)
 
-        self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
+        self._registrar.hand_over(analysis, lambda: self._both(analysis), study)
 
     def _agreement(self, name: str) -> None:
         analysis = self._plan("agreement", name, "both", (), based_on=("client", "therapist"))
 
-        def study(both: tuple[FoundComponents, FoundComponents]) -> StudyResult:
-            settings, dropped = _pair_settings(analysis, len(both[0].rows.answers))
+        def study(both: tuple[FoundComponents, FoundComponents]) -> Callable[[], StudyResult]:
+            settings, dropped = pair_settings(analysis, len(both[0].rows.answers))
             missing = resampling_rule(analysis.component_settings()) if self._settings.component_uncertainty else None
-            result = study_component_agreement(*both, settings, missing)
-            return replace(result, warnings=(*result.warnings, *dropped))
+            return with_warnings(partial(study_component_agreement, *both, settings, missing), dropped)
 
-        self._registrar.carry_out(analysis, lambda: self._both(analysis), study)
+        self._registrar.hand_over(analysis, lambda: self._both(analysis), study)
 
     def _scale_agreement(self, scales: tuple[str, ...]) -> None:
         analysis = self._plan("agreement_scales", None, "both", ())
@@ -240,32 +243,32 @@ class StudyAnalyses:
             used = fingerprint(analysis, keys, client, therapist)
             return (keys, client, therapist), Input(used, count_people(keys), whole)
 
-        def study(pairs: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> StudyResult:
-            settings, dropped = _pair_settings(analysis, len(pairs[0]))
-            result = study_scale_agreement(*pairs, settings)
-            return replace(result, warnings=(*result.warnings, *dropped))
+        def study(pairs: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> Callable[[], StudyResult]:
+            settings, dropped = pair_settings(analysis, len(pairs[0]))
+            return with_warnings(partial(study_scale_agreement, *pairs, settings), dropped)
 
-        self._registrar.carry_out(analysis, take, study)
+        self._registrar.hand_over(analysis, take, study)
 
     def _variance_parts(self, scales: tuple[str, ...]) -> None:
         analysis = self._plan("agreement_variance", None, "both", ())
-        self._registrar.carry_out(
+        self._registrar.hand_over(
             analysis,
             lambda: self._paired_views(analysis, scales),
-            lambda views: study_variance_parts(views, _pair_settings(analysis, len(views.keys))[0]),
+            lambda views: partial(study_variance_parts, views, pair_settings(analysis, len(views.keys))[0]),
         )
 
     def _outcome_on_both(self, scales: tuple[str, ...]) -> None:
         analysis = self._plan("outcome_both", None, "both", ())
 
-        def study(views: PairedViews) -> StudyResult:
-            settings, dropped = _pair_settings(analysis, len(views.keys))
+        def study(views: PairedViews) -> Callable[[], StudyResult]:
+            settings, dropped = pair_settings(analysis, len(views.keys))
             rule = rating_rule(self._settings)
             views = averaged(views) if views.averaged and rule.session == "given" else views
-            result = study_outcome_on_both(views, self._outcomes, rule, self._dyads, settings)
-            return replace(result, warnings=(*result.warnings, *dropped))
+            return with_warnings(
+                partial(study_outcome_on_both, views, self._outcomes, rule, self._dyads, settings), dropped
+            )
 
-        self._registrar.carry_out(analysis, lambda: self._paired_views(analysis, scales), study)
+        self._registrar.hand_over(analysis, lambda: self._paired_views(analysis, scales), study)
 
     def _paired_views(self, analysis: Analysis, scales: tuple[str, ...]) -> tuple[PairedViews, Input]:
         self._require_both()
@@ -287,11 +290,11 @@ class StudyAnalyses:
             )
             return predictors, self._outcome_input(analysis, predictors)
 
-        self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
+        self._registrar.hand_over(analysis, take, lambda predictors: self._outcome_work(analysis, predictors))
 
     def _carried(self, analysis: Analysis, found: FoundComponents) -> tuple[int, int]:
         """Replicates and seed of the components' bootstrap that is carried through; none unless the study asks."""
-        settings, _ = _affordable(analysis.component_settings(), len(found.rows.answers))
+        settings, _ = affordable(analysis.component_settings(), len(found.rows.answers))
         asked = self._settings.component_uncertainty and resampling_rule(settings) is not None
         return (settings.bootstrap if asked else 0), analysis.seed
 
@@ -302,14 +305,13 @@ class StudyAnalyses:
             predictors = scale_predictors(self._con, self._catalogue, self._settings, scales, rater, self._dyads)
             return predictors, self._outcome_input(analysis, predictors)
 
-        self._registrar.carry_out(analysis, take, lambda predictors: self._study_outcome(analysis, predictors))
+        self._registrar.hand_over(analysis, take, lambda predictors: self._outcome_work(analysis, predictors))
 
-    def _study_outcome(self, analysis: Analysis, predictors: Predictors) -> StudyResult:
+    def _outcome_work(self, analysis: Analysis, predictors: Predictors) -> Callable[[], StudyResult]:
         require_rows(len(predictors.values), self._settings.min_rows)
-        pairs, dropped = _pair_settings(analysis, len(predictors.values))
+        pairs, dropped = pair_settings(analysis, len(predictors.values))
         settings = OutcomeSettings(pairs.bootstrap, pairs.min_rows, pairs.level, pairs.seed)
-        result = study_outcomes(predictors, self._outcomes, settings)
-        return replace(result, warnings=(*result.warnings, *dropped))
+        return with_warnings(partial(study_outcomes, predictors, self._outcomes, settings), dropped)
 
     def _outcome_input(self, analysis: Analysis, predictors: Predictors) -> Input:
         whole = int(predictors.values.notna().all(axis=1).sum())
@@ -330,12 +332,11 @@ class StudyAnalyses:
             scores = [predictors.values for predictors in by_rater.values()]
             return by_rater, Input(fingerprint(analysis, keys, *scores, self._outcomes), count_people(keys))
 
-        self._registrar.carry_out(
+        least, few = self._settings.min_rows, self._settings.few
+        self._registrar.hand_over(
             analysis,
             take,
-            lambda predictors: study_across_sites(
-                self._found, predictors, self._outcomes, self._settings.min_rows, self._settings.few
-            ),
+            lambda predictors: partial(study_across_sites, dict(self._found), predictors, self._outcomes, least, few),
         )
 
     def _plan(
@@ -408,15 +409,3 @@ class StudyAnalyses:
 def _input_of(analysis: Analysis, rows: Rows) -> Input:
     n_complete = rows.n_complete if rows.whole is None else rows.whole.n_complete
     return Input(fingerprint(analysis, rows), rows.people, n_complete)
-
-
-def _affordable(settings: ComponentSettings, n_rows: int) -> tuple[ComponentSettings, tuple[str, ...]]:
-    """The settings, without the bootstrap where there are too many rows for it, and a sentence that says so."""
-    if settings.bootstrap == 0 or n_rows <= MOST_ROWS_BOOTSTRAPPED:
-        return settings, ()
-    return replace(settings, bootstrap=0), (_NO_BOOTSTRAP,)
-
-
-def _pair_settings(analysis: Analysis, n_rows: int) -> tuple[PairSettings, tuple[str, ...]]:
-    settings, dropped = _affordable(analysis.component_settings(), n_rows)
-    return PairSettings(settings.bootstrap, settings.min_rows, CONFIDENCE, analysis.seed), dropped

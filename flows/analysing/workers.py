@@ -1,46 +1,108 @@
-"""Where the loops of the analyses run: in this process, in several of this machine, or on Dask workers.
+"""Who does the work of the analyses: this process, further ones of this machine beside it, or Dask workers.
 
-Bootstrap and parallel analysis come in blocks with a seed of their own (:mod:`analysis.resampling`), so that a block
-gives the same numbers wherever and in whatever order it runs. A worker that dies takes nothing with it: its blocks run
-again on another one.
+There are two kinds of work. Loops (bootstrap, parallel analysis) come in blocks with a seed of their own
+(:mod:`analysis.resampling`), so that a block gives the same numbers wherever and in whatever order it runs. Whole
+analyses are pure calls, and several run side by side. A process that dies takes nothing with it: its work is done
+again.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
-from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from analysis.resampling import MapFunction
-from flows import environment
 from flows.errors import AllianceError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 LOCAL = "local"
 """The scheduler's name in the settings for a Dask cluster of this machine."""
 
-ATTEMPTS = 3
-"""How often a pool is made anew after one of its processes died, before the loop runs in this process."""
+
+class Job(Protocol[T_co]):
+    """Work that was started."""
+
+    @property
+    def done(self) -> bool:
+        """Whether :meth:`result` gives an answer at once."""
+        ...
+
+    def result(self) -> T_co:
+        """What the work gave; raises what it raised."""
+        ...
 
 
-def with_workers(body: Callable[[MapFunction], T], *, workers: int = 1, scheduler: str | None = None) -> T:
-    """What ``body`` gives when its loops run by the ``map`` it is handed.
+class Workers(Protocol):
+    """Those among whom work is shared. ``ahead`` is how many jobs may be under way before the oldest is waited for."""
 
-    One worker is this process. More are processes of this machine, or with a ``scheduler`` tasks on Prefect's Dask task
-    runner: ``local`` starts a Dask cluster of ``workers`` processes here, an address such as ``tcp://host:8786`` uses
-    one that is there.
+    ahead: int
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]:
+        """Like the built-in :func:`map`; ``function`` and ``items`` can be pickled."""
+        ...
+
+    def start(self, work: Callable[[], T]) -> Job[T]:
+        """Begin ``work``, which can be pickled, needs nothing but what it holds, and runs its loops itself."""
+        ...
+
+
+class Ended(Generic[T]):
+    """A job whose result is there."""
+
+    done = True
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    def result(self) -> T:
+        """The value given."""
+        return self._value
+
+
+class Alone:
+    """This process, which ends each job before the next one starts. Loops go to ``run``."""
+
+    ahead = 0
+
+    def __init__(self, run: MapFunction = map) -> None:
+        self._run = run
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]:
+        """See :class:`Workers`."""
+        return self._run(function, items)
+
+    def start(self, work: Callable[[], T]) -> Job[T]:
+        """See :class:`Workers`."""
+        # On a copy, as another process would have it: sums over arrays that lie otherwise in memory may differ in
+        # their last digit.
+        return Ended(run_packed(pickle.dumps(work)))
+
+
+def with_workers(body: Callable[[Workers], T], *, workers: int = 1, scheduler: str | None = None) -> T:
+    """What ``body`` gives when its work is shared among the workers it is handed.
+
+    One worker is this process; of more, it is one. With a ``scheduler`` the loops, and only these, are tasks on
+    Prefect's Dask task runner: ``local`` starts a Dask cluster of ``workers`` processes here, an address such as
+    ``tcp://host:8786`` uses one that is there.
 
     Raises :class:`AllianceError` when a scheduler is asked for and ``prefect-dask`` is not installed.
     """
     if scheduler is not None:
-        return _on_dask(body, workers, scheduler)
+        return _on_dask(lambda run: body(Alone(run)), workers, scheduler)
     if workers == 1:
-        return body(map)
-    with _ProcessMap(workers) as run:
-        return body(run)
+        return body(Alone())
+    from flows.analysing.processes import Processes
+
+    with Processes(workers) as shared:
+        return body(shared)
+
+
+def run_packed(packed: bytes) -> Any:
+    """What the pickled function gives that is called without arguments."""
+    return pickle.loads(packed)()
 
 
 def run_part(function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
@@ -53,44 +115,6 @@ def parts_of(items: Iterable[Any], workers: int) -> list[list[Any]]:
     every = list(items)
     size = max(-(-len(every) // (2 * workers)), 1)
     return [every[start : start + size] for start in range(0, len(every), size)]
-
-
-class _ProcessMap:
-    """A ``map`` over processes; they start with the first loop that has parts to share."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> _ProcessMap:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> list[Any]:
-        parts = parts_of(items, self._workers)
-        for _ in range(ATTEMPTS if len(parts) > 1 else 0):
-            try:
-                done = list(self._started().map(run_part, [function] * len(parts), parts))
-            except BrokenProcessPool:
-                self._close()
-            else:
-                return [value for part in done for value in part]
-        return [value for part in parts for value in run_part(function, part)]
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            # Not forked: DuckDB and Prefect have threads by now, whose locks a forked child would inherit.
-            self._pool = ProcessPoolExecutor(
-                self._workers, mp_context=get_context("spawn"), initializer=environment.quiet
-            )
-        return self._pool
-
-    def _close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
 
 
 def _on_dask(body: Callable[[MapFunction], T], workers: int, scheduler: str) -> T:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from flows import analyses
-from flows.analysing import row_stream, study_analyses
+from flows.analysing import row_stream, study_analyses, work
 from flows.database import attach, connect
 from flows.publish import Resources
 from tests.integration.small_build import SmallStudy, loaded_study, make_build, results
@@ -318,12 +318,13 @@ def test_emphasis_is_told_by_theme_and_item(found: dict[str, pd.DataFrame]) -> N
     assert (joint.query("measure == 'rank'")["n_dyads"] <= 120).all()
 
 
+def broken(*_: object, **__: object) -> None:
+    raise ValueError("answer 6 of client Mary")
+
+
 def test_an_unforeseen_error_is_a_row_without_any_value_of_the_data(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise ValueError("answer 6 of client Mary")
-
     monkeypatch.setattr(study_analyses, "study_emphasis", broken)
     tables, findings = run(build, item_sets=["joint"], n_components=2, bootstrap=0)
     row = tables["analyses"].query("kind == 'emphasis'").iloc[0]
@@ -334,7 +335,7 @@ def test_an_unforeseen_error_is_a_row_without_any_value_of_the_data(
 
 
 def test_too_many_rows_drop_the_bootstrap_and_say_so(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_analyses, "MOST_ROWS_BOOTSTRAPPED", 100)
+    monkeypatch.setattr(work, "MOST_ROWS_BOOTSTRAPPED", 100)
     tables, _ = run(build, item_sets=["joint"], n_components=2)
     row = tables["analyses"].query("kind == 'components'").iloc[0]
     assert row["n_bootstrap"] == 0
@@ -355,7 +356,7 @@ def test_a_study_of_more_rows_than_are_held_is_read_as_a_stream(
 ) -> None:
     monkeypatch.setattr(row_stream, "MOST_ROWS_HELD", 80)
     monkeypatch.setattr(row_stream, "ROWS_AT_ONCE", 32)
-    monkeypatch.setattr(study_analyses, "MOST_ROWS_BOOTSTRAPPED", 100)
+    monkeypatch.setattr(work, "MOST_ROWS_BOOTSTRAPPED", 100)
     streamed, _ = run(build, **RULE_OF_TWO)
     assert "failed" not in set(streamed["analyses"]["status"])
     held = {name: frame.set_index(list(frame.columns[:1])) for name, frame in found.items()}

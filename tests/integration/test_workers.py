@@ -1,9 +1,15 @@
-"""The loops of the analyses on several workers: the same numbers as on one, also when a worker is killed half-way."""
+"""Work of the analyses on several workers: the same numbers as on one, also when a worker is killed half-way."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +22,14 @@ from analysis.item_facts import ItemFacts
 from analysis.resampling import MapFunction
 from analysis.stability import Stability, bootstrap_solution
 from analysis.study_rows import KEYS, Rows
-from flows.analysing.workers import parts_of, with_workers
+from flows import analyses, environment
+from flows.analysing.processes import Processes
+from flows.analysing.workers import Workers, parts_of, with_workers
+from flows.database import attach, connect
 from flows.errors import AllianceError
-from tests.integration.mortal_workers import killing_one
+from flows.publish import Resources
+from tests.integration.mortal_workers import die_elsewhere, die_once, elsewhere, killing_one, raise_value_error
+from tests.integration.small_build import SmallStudy, loaded_study, make_build
 from tests.unit.known_truth import draw, simple_population
 
 REPLICATES = 400
@@ -53,7 +64,8 @@ def test_a_whole_component_study_is_the_same_on_two_processes(data: pd.DataFrame
     settings = ComponentSettings(n_components=2, bootstrap=120)
     one, two = (
         with_workers(
-            lambda run: study_components(Rows(data, keys), settings, ItemFacts(), 5, run=run)[0], workers=workers
+            lambda shared: study_components(Rows(data, keys), settings, ItemFacts(), 5, run=shared.map)[0],
+            workers=workers,
         )
         for workers in (1, 2)
     )
@@ -65,21 +77,147 @@ def test_a_whole_component_study_is_the_same_on_two_processes(data: pd.DataFrame
 def test_a_killed_process_is_replaced(data: pd.DataFrame, tmp_path: Path) -> None:
     alone = bootstrapped(data, map)
     mark = tmp_path / "killed"
-    shared = with_workers(lambda run: bootstrapped(data, killing_one(run, mark)), workers=2)
+    shared = with_workers(lambda workers: bootstrapped(data, killing_one(workers.map, mark)), workers=2)
     assert mark.exists()
     assert_same_bytes(alone, shared)
+
+
+def test_jobs_run_side_by_side_and_loops_among_them(tmp_path: Path) -> None:
+    """This process cannot end its share before the other has begun, so that the first job is never its own."""
+
+    def body(workers: Workers) -> tuple[list[int], list[int]]:
+        work = partial(elsewhere, os.getpid(), tmp_path / "begun")
+        jobs = [workers.start(work) for _ in range(6)]
+        looped = list(workers.map(partial(pow, 2), range(9)))
+        return [job.result() for job in jobs], looped
+
+    ran_in, looped = with_workers(body, workers=2)
+    assert len(set(ran_in)) == 2
+    assert os.getpid() in ran_in
+    assert looped == [2**power for power in range(9)]
+
+
+def test_what_a_job_raises_is_raised_where_its_result_is_asked_for() -> None:
+    def body(workers: Workers) -> tuple[str, int]:
+        bad, good = workers.start(raise_value_error), workers.start(os.getpid)
+        with pytest.raises(ValueError, match="wrong"):
+            bad.result()
+        return "raised", good.result()
+
+    assert with_workers(body, workers=2)[0] == "raised"
+
+
+def test_a_job_whose_process_is_killed_is_done_again(tmp_path: Path) -> None:
+    def body(workers: Workers) -> tuple[int, int]:
+        waits, dies = (partial(elsewhere, os.getpid(), tmp_path / "killed"), partial(die_once, tmp_path / "killed"))
+        jobs = [workers.start(dies), workers.start(waits)]
+        # The second first: this process takes the first job that is open, which must not be the deadly one.
+        while jobs[0] in workers._open:  # type: ignore[attr-defined]
+            time.sleep(0.05)
+        return jobs[1].result(), jobs[0].result()
+
+    alive, again = with_workers(body, workers=2)
+    assert alive == os.getpid()
+    assert again != os.getpid()
+
+
+def test_a_job_that_costs_every_process_its_life_ends_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Processes, "wait_for", waits_only)
+    mine = os.getpid()
+    assert with_workers(lambda workers: workers.start(partial(die_elsewhere, mine)).result(), workers=2) == mine
+
+
+def waits_only(self: Processes, job: Any) -> None:
+    """Instead of helping, so that other processes do all there is."""
+    with self._changed:
+        while not job.done:
+            self._changed.wait()
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("build") / "alliance.duckdb"
+    make_build(file, SmallStudy())
+    return file
+
+
+def tables_of(build: Path, *, only_elsewhere: bool = False, **settings: Any) -> dict[str, list[str]]:
+    """All rows of `results` in the order in which they lie, every number with all of its digits, after all analyses of
+    a study with ``settings``; ``only_elsewhere`` leaves all that can be shared to other processes.
+
+    In a process of its own, since the command has one BLAS thread from its start, and the process of the tests has not.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.ONE_BLAS_THREAD.items():
+            patch.setenv(name, value)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(analysed, build, settings, only_elsewhere).result()
+
+
+def analysed(build: Path, settings: dict[str, Any], only_elsewhere: bool) -> dict[str, list[str]]:
+    study = loaded_study(build.parent, bootstrap=60, parallel_samples=120, component_uncertainty=True, **settings)
+    run = partial(
+        analyses.run,
+        build,
+        study=study,
+        code_version="test",
+        resources=Resources("1GB", 1),
+        progress=lambda sentence: None,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        if only_elsewhere:
+            patch.setattr(Processes, "wait_for", waits_only)
+            patch.setattr(Processes, "_claimed", lambda self, job: False)
+        if "scheduler" in settings:
+            from prefect.testing.utilities import prefect_test_harness
+
+            with prefect_test_harness(server_startup_timeout=180):
+                run()
+        else:
+            run()
+    with connect() as con:
+        attach(con, build, "alliance", read_only=True)
+        names = con.execute(
+            "select table_name from duckdb_tables() where database_name = 'alliance' and schema_name = 'results'"
+        ).fetchall()
+        return {name: [repr(row) for row in con.sql(f"from alliance.results.{name}").fetchall()] for (name,) in names}
+
+
+@pytest.fixture(scope="module")
+def tables_of_one(build: Path) -> dict[str, list[str]]:
+    return tables_of(build)
+
+
+def assert_same_tables(one: dict[str, list[str]], other: dict[str, list[str]]) -> None:
+    assert len(one) > 15
+    assert sum(map(len, one.values())) > 1000
+    for name, rows in one.items():
+        assert rows == other[name], name
+
+
+def test_all_result_tables_are_the_same_bytes_on_two_processes(
+    build: Path, tables_of_one: dict[str, list[str]]
+) -> None:
+    """Whatever can be done elsewhere is, so that it does not depend on who is free."""
+    assert_same_tables(tables_of_one, tables_of(build, workers=2, only_elsewhere=True))
+
+
+def test_all_result_tables_are_the_same_bytes_on_processes_that_share(
+    build: Path, tables_of_one: dict[str, list[str]]
+) -> None:
+    assert_same_tables(tables_of_one, tables_of(build, workers=3))
 
 
 def test_dask_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.analysing.workers.find_spec", lambda name: None)
     with pytest.raises(AllianceError, match="extra `dask`"):
-        with_workers(lambda run: None, scheduler="local")
+        with_workers(lambda workers: None, scheduler="local")
 
 
 def test_a_scheduler_that_does_not_answer_is_named() -> None:
     pytest.importorskip("prefect_dask")
     with pytest.raises(AllianceError, match="no scheduler answers at tcp://127.0.0.1:1"):
-        with_workers(lambda run: None, scheduler="tcp://127.0.0.1:1")
+        with_workers(lambda workers: None, scheduler="tcp://127.0.0.1:1")
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +229,14 @@ def prefect_server() -> Iterator[None]:
         yield
 
 
+def test_all_result_tables_are_the_same_bytes_on_dask(build: Path, tables_of_one: dict[str, list[str]]) -> None:
+    pytest.importorskip("prefect_dask")
+    assert_same_tables(tables_of_one, tables_of(build, workers=2, scheduler="local"))
+
+
 @pytest.mark.usefixtures("prefect_server")
 def test_dask_cluster_of_the_refresh_itself(data: pd.DataFrame) -> None:
-    shared = with_workers(lambda run: bootstrapped(data, run), workers=2, scheduler="local")
+    shared = with_workers(lambda workers: bootstrapped(data, workers.map), workers=2, scheduler="local")
     assert_same_bytes(bootstrapped(data, map), shared)
 
 
@@ -106,7 +249,7 @@ def test_dask_scheduler_at_an_address_loses_a_worker(data: pd.DataFrame, tmp_pat
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     ) as cluster:
         shared = with_workers(
-            lambda run: bootstrapped(data, killing_one(run, mark)), scheduler=cluster.scheduler_address
+            lambda workers: bootstrapped(data, killing_one(workers.map, mark)), scheduler=cluster.scheduler_address
         )
     assert mark.exists()
     assert_same_bytes(bootstrapped(data, map), shared)

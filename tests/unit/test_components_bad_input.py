@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from analysis.missing import ml_moments
 from analysis.reliability import alpha, item_statistics
 from analysis.retention import retention
 from analysis.rotation import rotate
+from analysis.rotation_gpa import _inverses
 from analysis.scores import component_scores
 from analysis.stability import bootstrap_solution
 from analysis.status import AnalysisError, Status
@@ -240,6 +242,25 @@ def test_alpha_and_em_of_nothing_are_refused() -> None:
     for values in (np.zeros((0, 3)), np.full((5, 3), np.nan), np.ones((2, 3)), np.ones((9, 3))):
         with pytest.raises(AnalysisError):
             ml_moments(values)
+
+
+@pytest.mark.parametrize("options", EVERY_METHOD[:6], ids=str)
+def test_axes_of_a_bootstrap_sample_that_fall_together_are_no_error(options: ComponentSettings) -> None:
+    values = np.random.default_rng(0).integers(1, 5, size=(5, 5)).astype(float)
+    values[:, 1] = values[:, 0]
+    data = pd.DataFrame(values, columns=item_names(5))
+    changed = dataclasses.replace(options, n_components=3, parallel_samples=5, min_rows=3, bootstrap=40)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result, _ = study_components(rows_of(data, 2), changed, ItemFacts(), seed=0)
+    assert result.status in {str(status) for status in Status}
+
+
+def test_an_inverse_that_is_not_there_is_not_a_number_and_the_others_are_inverses() -> None:
+    stack = np.stack([np.eye(2), np.ones((2, 2)), np.diag([2.0, 4.0])])
+    found = _inverses(stack)
+    assert np.isnan(found[1]).all()
+    np.testing.assert_allclose(found[[0, 2]], [np.eye(2), np.diag([0.5, 0.25])])
 
 
 @settings(max_examples=60, deadline=None)
