@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from analysis.components import find_components
-from analysis.correlation import correlate
-from analysis.parallel_analysis import parallel_analysis
-from analysis.stability import bootstrap_solution
+from analysis.components.components import find_components
+from analysis.components.parallel_analysis import parallel_analysis
+from analysis.components.stability import bootstrap_solution
+from analysis.correlations.correlation import correlate
 from benchmarks.kernel_data import LARGE, SMALL
 
 REPLICATES = 1000

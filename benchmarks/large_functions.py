@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
-from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
-from analysis.paired_emphasis import paired_emphasis
-from analysis.rating_choice import RatingRule, choose
-from analysis.site_study import site_rows, study_sites
-from analysis.study_rows import Rows
-from analysis.two_views import PairSettings, study_scale_agreement
+from analysis.common.study_rows import Rows
+from analysis.outcome.outcome_study import OutcomeSettings, Predictors, study_outcomes
+from analysis.outcome.rating_choice import RatingRule, choose
+from analysis.outcome.site_study import site_rows, study_sites
+from analysis.two_views.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
+from analysis.two_views.paired_emphasis import paired_emphasis
+from analysis.two_views.two_views import PairSettings, study_scale_agreement
 from benchmarks.large_dyads import LargeDyads, large_dyads
 
 N_SCALES = 3
@@ -37,22 +37,22 @@ Shape = tuple[int, int, int]
 
 MODELS: dict[str, tuple[tuple[str, ...], Callable[..., Shape]]] = {
     "correlate": (
-        ("analysis.outcome_effects", "analysis.site_study", "analysis.agreement"),
+        ("analysis.outcome.outcome_effects", "analysis.outcome.site_study", "analysis.two_views.agreement"),
         lambda x, y, covariates=None, **_: (len(x), 2 + len(covariates or {}), 1),
     ),
     "regress": (
-        ("analysis.outcome_effects",),
+        ("analysis.outcome.outcome_effects",),
         lambda y, x, covariates=None, **_: (len(y), 1 + _width(x) + _width(covariates), 1),
     ),
-    "random_intercept": (("analysis.outcome_models",), lambda y, x=None, **_: (len(y), 1 + _width(x), 1)),
-    "within_between": (("analysis.outcome_models",), lambda y, x, **_: (len(y), 1 + 2 * _width(x), 1)),
-    "stepwise": (("analysis.outcome_models",), lambda y, x, **_: (len(y), 1 + _width(x), 1)),
-    "agree": (("analysis.two_views",), lambda a, b, **_: (len(a), 2, 1)),
-    "paired_difference": (("analysis.paired_emphasis",), lambda a, b, **_: (len(a), 1, 1)),
-    "one_with_many": (("analysis.both_raters",), lambda a, b, **_: (2 * len(a), 2, 1)),
-    "truth_and_bias": (("analysis.both_raters",), lambda a, b, **_: (len(a), 3, 1)),
-    "response_surface": (("analysis.both_raters",), lambda z, x, y, **_: (len(z), 6, 1)),
-    "actor_partner": (("analysis.both_raters",), lambda x, y, one, other, **_: (len(x), 3, 2)),
+    "random_intercept": (("analysis.outcome.outcome_models",), lambda y, x=None, **_: (len(y), 1 + _width(x), 1)),
+    "within_between": (("analysis.outcome.outcome_models",), lambda y, x, **_: (len(y), 1 + 2 * _width(x), 1)),
+    "stepwise": (("analysis.outcome.outcome_models",), lambda y, x, **_: (len(y), 1 + _width(x), 1)),
+    "agree": (("analysis.two_views.two_views",), lambda a, b, **_: (len(a), 2, 1)),
+    "paired_difference": (("analysis.two_views.paired_emphasis",), lambda a, b, **_: (len(a), 1, 1)),
+    "one_with_many": (("analysis.two_views.both_raters",), lambda a, b, **_: (2 * len(a), 2, 1)),
+    "truth_and_bias": (("analysis.two_views.both_raters",), lambda a, b, **_: (len(a), 3, 1)),
+    "response_surface": (("analysis.two_views.both_raters",), lambda z, x, y, **_: (len(z), 6, 1)),
+    "actor_partner": (("analysis.two_views.both_raters",), lambda x, y, one, other, **_: (len(x), 3, 2)),
 }
 """Where each model is called by name, and the design that its arguments make."""
 

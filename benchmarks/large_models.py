@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.actor_partner import actor_partner
-from analysis.agreement import agree
-from analysis.association import correlate
-from analysis.mixed_models import random_intercept, within_between
-from analysis.one_with_many import one_with_many
-from analysis.regression import regress
-from analysis.response_surface import response_surface
-from analysis.truth_and_bias import truth_and_bias
+from analysis.outcome.association import correlate
+from analysis.outcome.mixed_models import random_intercept, within_between
+from analysis.outcome.regression import regress
+from analysis.two_views.actor_partner import actor_partner
+from analysis.two_views.agreement import agree
+from analysis.two_views.one_with_many import one_with_many
+from analysis.two_views.response_surface import response_surface
+from analysis.two_views.truth_and_bias import truth_and_bias
 from benchmarks.large_dyads import LargeDyads, large_dyads
 
 R_SCRIPT = Path(__file__).with_name("lme4.R")

@@ -25,8 +25,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from analysis.component_stream import correlate_sums, first_pass
-from analysis.component_study import ComponentSettings
+from analysis.components.component_stream import correlate_sums, first_pass
+from analysis.components.component_study import ComponentSettings
 from flows.analysing.row_stream import ROWS_AT_ONCE
 
 MEMORY_LIMIT = "256MB"
@@ -48,7 +48,7 @@ class TableRows:
         yield from self._con.execute("from answers").to_arrow_reader(ROWS_AT_ONCE)
 
     def answers(self) -> Iterator[np.ndarray]:
-        """See :class:`analysis.component_stream.RowStream`."""
+        """See :class:`analysis.components.component_stream.RowStream`."""
         for batch in self.batches():
             columns = (batch.column(place).to_numpy(zero_copy_only=False) for place in range(len(self.items)))
             yield np.column_stack([column.astype(float, copy=False) for column in columns])

@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.alignment import align_columns, match_columns
-from analysis.bias_correction import bias_corrected_correlation
-from analysis.components import find_components
-from analysis.correlation import correlate
-from analysis.intervals import percentile_interval
-from analysis.parallel_analysis import ParallelReference, parallel_analysis, reduced_eigenvalues
-from analysis.retention import empirical_kaiser_reference, leading, minimum_average_partial
-from analysis.solution import Solution
-from analysis.stability import bootstrap_solution
-from analysis.status import AnalysisError
+from analysis.common.bias_correction import bias_corrected_correlation
+from analysis.common.intervals import percentile_interval
+from analysis.common.status import AnalysisError
+from analysis.components.alignment import align_columns, match_columns
+from analysis.components.components import find_components
+from analysis.components.parallel_analysis import ParallelReference, parallel_analysis, reduced_eigenvalues
+from analysis.components.retention import empirical_kaiser_reference, leading, minimum_average_partial
+from analysis.components.solution import Solution
+from analysis.components.stability import bootstrap_solution
+from analysis.correlations.correlation import correlate
 from benchmarks.recovery_page import page
 from benchmarks.recovery_populations import POPULATIONS, Population
 

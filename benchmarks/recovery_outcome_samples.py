@@ -12,16 +12,16 @@ from functools import partial
 
 import numpy as np
 
-from analysis.actor_partner import actor_partner
-from analysis.agreement import agree
-from analysis.association import correlate
-from analysis.mixed_models import random_intercept
-from analysis.one_with_many import one_with_many
-from analysis.paired_ratings import paired_difference
-from analysis.pooling import pool_correlations
-from analysis.regression import Coefficient, regress
-from analysis.response_surface import response_surface
-from analysis.truth_and_bias import truth_and_bias
+from analysis.common.pooling import pool_correlations
+from analysis.outcome.association import correlate
+from analysis.outcome.mixed_models import random_intercept
+from analysis.outcome.regression import Coefficient, regress
+from analysis.two_views.actor_partner import actor_partner
+from analysis.two_views.agreement import agree
+from analysis.two_views.one_with_many import one_with_many
+from analysis.two_views.paired_ratings import paired_difference
+from analysis.two_views.response_surface import response_surface
+from analysis.two_views.truth_and_bias import truth_and_bias
 
 OURS, NAIVE, MIXED, BOOTSTRAP = "robust to therapists", "rows independent", "mixed model", "bootstrap by therapist"
 PREDICTOR_SHARE, OUTCOME_SHARE = 0.3, 0.2

@@ -10,11 +10,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from flows import environment
+from flows.common import environment
 
 environment.quiet()
 
-from flows import steps  # noqa: E402
+from flows.refreshing import steps  # noqa: E402
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What the tools cost before they do anything: a process that imports what a refresh with nothing new imports."""
 
-from flows import environment
+from flows.common import environment
 
 environment.quiet()
 
-import flows.steps  # noqa: E402, F401
+import flows.refreshing.steps  # noqa: E402, F401

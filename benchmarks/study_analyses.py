@@ -26,14 +26,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows import environment
+from flows.common import environment
 
 environment.quiet()
 
-from flows import analyses  # noqa: E402
 from flows.analysing import carrying_out  # noqa: E402
-from flows.publish import Resources  # noqa: E402
-from flows.study import load_study  # noqa: E402
+from flows.publishing.publish import Resources  # noqa: E402
+from flows.refreshing import analyses  # noqa: E402
+from flows.settings.study import load_study  # noqa: E402
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The command line `alliance`: what a data manager, an analyst and an operator do with a study.
 
-Exit codes are those of `flows.errors`. Heavy packages are imported inside the commands that need them, so that
+Exit codes are those of `flows.common.errors`. Heavy packages are imported inside the commands that need them, so that
 ``--help``, ``query`` and ``status`` answer at once.
 """
 
@@ -16,13 +16,13 @@ from typing import Annotated, NoReturn
 import duckdb
 import typer
 
-from flows import environment
+from flows.common import environment
 
 environment.quiet()
 
-from flows import present, query, status  # noqa: E402  telemetry is off before anything else is imported
-from flows.errors import AllianceError, ExitCode, UsageError  # noqa: E402
-from flows.paths import StudyPaths  # noqa: E402
+from flows.commands import present, query, status  # noqa: E402  telemetry is off before anything else is imported
+from flows.common.errors import AllianceError, ExitCode, UsageError  # noqa: E402
+from flows.common.paths import StudyPaths  # noqa: E402
 
 app = typer.Typer(
     name="alliance",
@@ -61,7 +61,7 @@ def init(
 
     An existing study is never overwritten; asking again for the demo in the same folder leaves it as it is.
     """
-    from flows import new_study
+    from flows.settings import new_study
 
     present.say(new_study.make_demo(folder) if demo else new_study.make_empty(folder))
 
@@ -74,7 +74,7 @@ def check(study: StudyArgument = HERE, as_json: Json = False) -> None:
     columns not mapped, problems. Exit code 2 if the settings cannot be used, 1 if a
     delivery has a problem that a refresh would stop at.
     """
-    from flows import checking
+    from flows.commands import checking
 
     with present.spinner(quiet=as_json) as progress:
         checked = checking.check_study(_study_folder(study), progress=progress)
@@ -97,7 +97,7 @@ def refresh(
     never locked out. With `PREFECT_API_URL` set the run is known to that server, else a server of its own is started
     for as long as it takes (some 15 seconds).
     """
-    from flows import running
+    from flows.refreshing import running
 
     folder = _study_folder(study)
     with present.progress(quiet=as_json) as listener:
@@ -127,7 +127,7 @@ def findings(study: StudyArgument = HERE, as_json: Json = False) -> None:
     Each line has its number, its status (supported, not supported, cannot tell) and a mark where the last refresh
     changed it. `results.finding_rows` leads from a line to the rows it rests on.
     """
-    from flows import findings_list
+    from flows.commands import findings_list
 
     found = findings_list.read_findings(StudyPaths(_study_folder(study)).published_file)
     if as_json:
@@ -210,8 +210,8 @@ def components(
         "raters": None if rater is None else [rater],
     }
     changes = {key: value for key, value in named.items() if value is not None} | _key_values(change or [])
-    from flows import components_run, components_text
-    from flows.study import load_study
+    from flows.commands import components_run, components_text
+    from flows.settings.study import load_study
 
     found = load_study(_study_folder(study), strict=False)
     wanted = [] if items is None else [word.strip() for word in items.split(",") if word.strip()]
@@ -257,7 +257,7 @@ def schedule(
     Serves a Prefect deployment. With `PREFECT_API_URL` set it appears there; else a Prefect server on this machine
     (loopback only) is started for as long as this runs.
     """
-    from flows import running
+    from flows.refreshing import running
 
     if (cron is None) == (every is None):
         raise UsageError("say when to refresh", next_step='give either --cron "0 3 * * *" or --every 3600')
@@ -267,7 +267,7 @@ def schedule(
 @app.command()
 def versions(study: StudyArgument = HERE, as_json: Json = False) -> None:
     """List the published versions that are kept, newest last."""
-    from flows import publish
+    from flows.publishing import publish
 
     paths = StudyPaths(_study_folder(study))
     kept, current = publish.versions(paths), publish.current_version(paths)
@@ -287,7 +287,7 @@ def rollback(
     The next refresh makes a new version from all deliveries again; to keep a wrong one out, name it under `leave_out`
     in the site's settings first.
     """
-    from flows import rolling_back
+    from flows.publishing import rolling_back
 
     present.say(rolling_back.roll_back(StudyPaths(_study_folder(study)), version))
 

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 import yaml
 from typer.models import OptionInfo, ParameterInfo
 
-from flows.contracts import MARTS, published_name
+from flows.building.contracts import MARTS, published_name
 
 _ROOT = Path(__file__).resolve().parent.parent
 REFERENCE_DIR = _ROOT / "docs" / "reference"
@@ -93,7 +93,7 @@ def warehouse_page() -> str:
 def cli_page() -> str:
     """Markdown with one section per command: what it does, arguments, options; and the exit codes."""
     from flows.cli import app
-    from flows.errors import EXIT_CODE_MEANINGS
+    from flows.common.errors import EXIT_CODE_MEANINGS
 
     lines = [_CLI.rstrip()]
     lines += [f"| {int(code)} | {meaning} |" for code, meaning in EXIT_CODE_MEANINGS.items()]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from flows.site_models import SiteSettings
-from flows.study_models import StudySettings
+from flows.settings.site_models import SiteSettings
+from flows.settings.study_models import StudySettings
 
 SCHEMA_DIR = Path(__file__).resolve().parent.parent / "docs" / "reference" / "schema"
 SCHEMAS: dict[str, type[BaseModel]] = {"study.schema.json": StudySettings, "site.schema.json": SiteSettings}

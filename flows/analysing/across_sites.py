@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.component_study import FoundComponents
-from analysis.outcome_study import Predictors
-from analysis.rating_choice import choose
-from analysis.site_study import site_rows, study_sites
-from analysis.study_rows import StudyResult
-from analysis.two_views import paired_scores
+from analysis.common.study_rows import StudyResult
+from analysis.components.component_study import FoundComponents
+from analysis.outcome.outcome_study import Predictors
+from analysis.outcome.rating_choice import choose
+from analysis.outcome.site_study import site_rows, study_sites
+from analysis.two_views.two_views import paired_scores
 from flows.analysing.registry import CONFIDENCE
 
 

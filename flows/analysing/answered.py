@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.wording import several
+from analysis.common.wording import several
 
 LEVEL = 0.05
 MEDIUM = 0.30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis.wording import several
+from analysis.common.wording import several
 from flows.analysing.answered import (
     CANNOT_TELL,
     NOT_SUPPORTED,

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from analysis.status import AnalysisError
-from analysis.study_rows import StudyResult
+from analysis.common.status import AnalysisError
+from analysis.common.study_rows import StudyResult
 from flows.analysing.headlines import headline
 from flows.analysing.registry import Analysis, Input, registry_row
+from flows.analysing.shared_work import Alone, Ended, Job, Workers
 from flows.analysing.tables import ResultTables
-from flows.analysing.workers import Alone, Ended, Job, Workers
 
 Material = TypeVar("Material")
 FAILED = "failed"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import duckdb
 import pandas as pd
 
-from analysis.item_facts import ItemFacts
-from flows.analysis_settings import AnalysisSettings
-from flows.database import text_frame
+from analysis.components.item_facts import ItemFacts
+from flows.common.database import text_frame
+from flows.settings.analysis_settings import AnalysisSettings
 
 JOINT = "joint"
 

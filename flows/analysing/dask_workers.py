@@ -1,7 +1,7 @@
 """The loops of the analyses as tasks on Prefect's Dask task runner. Needs the extra ``dask`` (prefect-dask).
 
-Import this after :func:`flows.environment.prepare_prefect`: Prefect reads its settings when it is imported. Workers
-import this project and need its packages in the same versions, and Prefect's tasks report to the server that
+Import this after :func:`flows.common.environment.prepare_prefect`: Prefect reads its settings when it is imported.
+Workers import this project and need its packages in the same versions, and Prefect's tasks report to the server that
 ``PREFECT_API_URL`` names, which workers of other machines must reach.
 """
 
@@ -16,10 +16,10 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect_dask import DaskTaskRunner
 
-from analysis.resampling import MapFunction
-from flows import environment
-from flows.analysing.workers import LOCAL, parts_of, run_part
-from flows.errors import AllianceError
+from analysis.common.resampling import MapFunction
+from flows.analysing.shared_work import LOCAL, parts_of, run_part
+from flows.common import environment
+from flows.common.errors import AllianceError
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from analysis.study_rows import StudyResult
-from analysis.wording import several
+from analysis.common.study_rows import StudyResult
+from analysis.common.wording import several
 from flows.analysing.registry import Analysis
 
 _WHAT = {

@@ -6,10 +6,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from analysis.both_raters import PairedViews
-from analysis.study_rows import KEYS
+from analysis.common.study_rows import KEYS
+from analysis.two_views.both_raters import PairedViews
 from flows.analysing.catalogue import Catalogue
-from flows.database import text_frame
+from flows.common.database import text_frame
 
 _SESSIONS = """
 with paired as (

@@ -16,8 +16,8 @@ from multiprocessing import get_context
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
-from flows import environment
-from flows.analysing.workers import Job, parts_of, run_packed, run_part
+from flows.analysing.shared_work import Job, parts_of, run_packed, run_part
+from flows.common import environment
 
 T = TypeVar("T")
 

@@ -10,16 +10,16 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from analysis.component_study import FoundComponents
-from analysis.component_uncertainty import Carried, carry_to_outcome
-from analysis.outcome_study import Predictors
-from analysis.rating_choice import RatingRule, SessionChoice
-from analysis.resampling import MissingRule
-from analysis.rescoring import rescored, score_columns
-from analysis.study_rows import Rows
+from analysis.common.resampling import MissingRule
+from analysis.common.study_rows import Rows
+from analysis.components.component_study import FoundComponents
+from analysis.outcome.component_uncertainty import Carried, carry_to_outcome
+from analysis.outcome.outcome_study import Predictors
+from analysis.outcome.rating_choice import RatingRule, SessionChoice
+from analysis.outcome.rescoring import rescored, score_columns
 from flows.analysing.catalogue import Catalogue
 from flows.analysing.rows import read_rows, read_scores
-from flows.analysis_settings import AnalysisSettings
+from flows.settings.analysis_settings import AnalysisSettings
 
 CHOSEN_BY_OUTCOME = ("last_before", "mean_before")
 

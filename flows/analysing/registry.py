@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.component_study import ComponentSettings
-from analysis.study_rows import Rows, StudyResult
-from flows.analysis_settings import AnalysisSettings
+from analysis.common.study_rows import Rows, StudyResult
+from analysis.components.component_study import ComponentSettings
+from flows.settings.analysis_settings import AnalysisSettings
 
 CONFIDENCE = 0.95
 _AS_NAMED = tuple(

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.component_stream import FirstPass, first_pass
-from analysis.component_study import ComponentSettings
-from analysis.study_rows import Rows, Whole
+from analysis.common.study_rows import Rows, Whole
+from analysis.components.component_stream import FirstPass, first_pass
+from analysis.components.component_study import ComponentSettings
 from flows.analysing.rows import FORMS, cell_of, session_parameters
-from flows.database import plain_text
+from flows.common.database import plain_text
 
 MOST_ROWS_HELD = 100_000
 """An item set with more rows of a rater is read as a stream, and further analyses take a sample of about as many."""

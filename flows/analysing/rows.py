@@ -11,8 +11,8 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 
-from analysis.study_rows import KEYS, Rows
-from flows.database import text_frame
+from analysis.common.study_rows import KEYS, Rows
+from flows.common.database import text_frame
 
 # Sums of answers in steps of one are exact in any order; averages of other numbers are not, so means are ordered.
 _CELL = {"one": "max(answer.keyed_value)", "mean": "avg(answer.keyed_value order by answer.form_id)"}

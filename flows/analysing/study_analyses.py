@@ -10,17 +10,17 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from analysis.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
-from analysis.component_stream import Streamed, study_component_stream
-from analysis.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
-from analysis.congruence_study import study_congruence
-from analysis.correspondence_study import study_correspondence
-from analysis.emphasis_study import study_emphasis
-from analysis.outcome_study import OutcomeSettings, Predictors, study_outcomes
-from analysis.scale_reliability import reliability_of_sums, scale_reliability
-from analysis.status import AnalysisError, Status
-from analysis.study_rows import Rows, StudyResult, count_people, require_rows
-from analysis.two_views import study_component_agreement, study_scale_agreement
+from analysis.common.status import AnalysisError, Status
+from analysis.common.study_rows import Rows, StudyResult, count_people, require_rows
+from analysis.components.component_stream import Streamed, study_component_stream
+from analysis.components.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
+from analysis.components.correspondence_study import study_correspondence
+from analysis.components.scale_reliability import reliability_of_sums, scale_reliability
+from analysis.outcome.outcome_study import OutcomeSettings, Predictors, study_outcomes
+from analysis.two_views.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
+from analysis.two_views.congruence_study import study_congruence
+from analysis.two_views.emphasis_study import study_emphasis
+from analysis.two_views.two_views import study_component_agreement, study_scale_agreement
 from flows.analysing import row_stream
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
@@ -30,6 +30,7 @@ from flows.analysing.ratings import CHOSEN_BY_OUTCOME, component_predictors, rat
 from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
 from flows.analysing.row_stream import MOST_ROWS_SCORED, SiteRows, rows_at_most
 from flows.analysing.rows import read_dyads, read_outcomes, read_pairs, read_rows, read_scales
+from flows.analysing.shared_work import Alone, Workers
 from flows.analysing.work import (
     affordable,
     congruence_of_sites,
@@ -37,8 +38,7 @@ from flows.analysing.work import (
     reliability_of_scales,
     with_warnings,
 )
-from flows.analysing.workers import Alone, Workers
-from flows.analysis_settings import AnalysisSettings
+from flows.settings.analysis_settings import AnalysisSettings
 
 
 class StudyAnalyses:

@@ -11,8 +11,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from flows.contracts import Contract
-from flows.database import identifier
+from flows.building.contracts import Contract
+from flows.common.database import identifier
 
 _TYPES = {
     "VARCHAR": "string",

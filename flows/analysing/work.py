@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from analysis.component_study import ComponentSettings, FoundComponents
-from analysis.component_tables import reliability_table
-from analysis.scale_reliability import ScaleReliability
-from analysis.site_congruence import study_site_congruence
-from analysis.study_rows import Rows, StudyResult
-from analysis.two_views import PairSettings
+from analysis.common.study_rows import Rows, StudyResult
+from analysis.components.component_study import ComponentSettings, FoundComponents
+from analysis.components.component_tables import reliability_table
+from analysis.components.scale_reliability import ScaleReliability
+from analysis.components.site_congruence import study_site_congruence
+from analysis.two_views.two_views import PairSettings
 from flows.analysing.registry import CONFIDENCE, Analysis
 
 MOST_ROWS_BOOTSTRAPPED = 20_000

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from dataclasses import replace
 
+from flows.common.problems import Problem
 from flows.landing.discover import FoundFile
 from flows.landing.store import Known, LandingStore
-from flows.problems import Problem
 
 
 class CameAgain:

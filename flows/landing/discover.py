@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from flows.common.paths import StudyPaths
+from flows.common.problems import Problem, Severity
 from flows.landing.readers import reader_of
-from flows.paths import StudyPaths
-from flows.problems import Problem, Severity
-from flows.settings_types import SLUG_PATTERN
-from flows.site_models import FileSettings, SiteSettings
-from flows.study import Study
+from flows.settings.settings_types import SLUG_PATTERN
+from flows.settings.site_models import FileSettings, SiteSettings
+from flows.settings.study import Study
 
 _LEFT_BY_TOOLS = re.compile(
     r"^(~\$|\.)|(~|\.tmp|\.part|\.crdownload|\.filepart|\.swp)$|^(thumbs\.db|desktop\.ini)$", re.I

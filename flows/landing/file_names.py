@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from flows.delivery_headers import DeliveredColumn
-from flows.form_sources import form_sources
 from flows.landing.reading import FileRefused, Source
-from flows.settings_types import clean_column_name
+from flows.settings.delivery_headers import DeliveredColumn
+from flows.settings.form_sources import form_sources
+from flows.settings.settings_types import clean_column_name
 
 _LEAST_CHARACTERS = 4
 _LEAST_DIGITS = 5

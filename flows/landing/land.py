@@ -16,10 +16,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from flows.codebook import Codebook
-from flows.delivery_headers import DeliveryHeader, free_text_columns
-from flows.errors import LandingError
-from flows.form_sources import form_sources
+from flows.common.errors import LandingError
+from flows.common.paths import StudyPaths
+from flows.common.problems import Problem, Severity
 from flows.landing.came_again import CameAgain
 from flows.landing.discover import Discovery, FoundFile, discover, landing_order, matches
 from flows.landing.file_names import hidden_part
@@ -28,10 +27,11 @@ from flows.landing.readers import reader_of
 from flows.landing.reading import FileRefused, Limits, Source
 from flows.landing.records import PackingSink
 from flows.landing.store import Known, LandingStore, NewDelivery
-from flows.paths import StudyPaths
-from flows.problems import Problem, Severity
-from flows.site_models import FileSettings
-from flows.study import Study
+from flows.settings.codebook import Codebook
+from flows.settings.delivery_headers import DeliveryHeader, free_text_columns
+from flows.settings.form_sources import form_sources
+from flows.settings.site_models import FileSettings
+from flows.settings.study import Study
 
 # Raise it when a reader reads the same bytes otherwise than before; every delivery is then read again.
 READERS_VERSION = 2

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 
-from flows.database import attach, connect
-from flows.errors import LandingError
+from flows.common.database import attach, connect
+from flows.common.errors import LandingError
+from flows.common.paths import StudyPaths
 from flows.landing.store import LandingStore
-from flows.paths import StudyPaths
 
 # What DuckDB raises for a file that is in use, cut off, overwritten, or of another kind.
 _DAMAGE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException, duckdb.InternalException)

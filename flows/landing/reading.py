@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from analysis.wording import several
-from flows.delivery_headers import DeliveredColumn, free_text_columns
-from flows.problems import Problem, Severity
-from flows.settings_types import clean_column_name
-from flows.site_models import FileSettings
+from analysis.common.wording import several
+from flows.common.problems import Problem, Severity
+from flows.settings.delivery_headers import DeliveredColumn, free_text_columns
+from flows.settings.settings_types import clean_column_name
+from flows.settings.site_models import FileSettings
 
 MAX_NAME_CHARACTERS = 1_000
 # The width of core.item_responses.column_number.

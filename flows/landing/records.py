@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.wording import several
-from flows.delivery_headers import DeliveredColumn
+from analysis.common.wording import several
+from flows.common.problems import Problem
 from flows.landing.file_names import NameGuard
 from flows.landing.reading import FileRefused, Listing, Source
-from flows.problems import Problem
-from flows.settings_types import clean_column_name
+from flows.settings.delivery_headers import DeliveredColumn
+from flows.settings.settings_types import clean_column_name
 
 # ASCII unit separator: made for this, and next to never in a questionnaire export.
 SEPARATOR = "\x1f"

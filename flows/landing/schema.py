@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from flows.codebook import Codebook
+from flows.landing.layout_tables import LAYOUT_TABLES
 from flows.landing.records import SEPARATOR
-from flows.layout_tables import LAYOUT_TABLES
+from flows.settings.codebook import Codebook
 
 LASTING: dict[str, str] = {
     "deliveries": """

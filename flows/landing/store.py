@@ -16,13 +16,13 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from analysis.wording import several
-from flows.delivery_headers import DeliveredColumn, DeliveryHeader
-from flows.errors import LandingError
+from analysis.common.wording import several
+from flows.common.errors import LandingError
+from flows.common.problems import Problem
 from flows.landing.reading import Reading, refuse_no_records
 from flows.landing.records import SEPARATOR, PackingSink
 from flows.landing.schema import LASTING, RECORDS_VIEW, REWRITTEN, columns_sql
-from flows.problems import Problem
+from flows.settings.delivery_headers import DeliveredColumn, DeliveryHeader
 
 _PROBLEMS = pa.schema(
     [

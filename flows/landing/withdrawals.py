@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from flows.common.paths import StudyPaths
+from flows.common.problems import Problem, Severity
+from flows.landing.pseudonyms import BLANKS, pseudonym
 from flows.landing.store import LandingStore
-from flows.paths import StudyPaths
-from flows.problems import Problem, Severity
-from flows.pseudonyms import BLANKS, pseudonym
-from flows.settings_types import clean_column_name
-from flows.study import Study
+from flows.settings.settings_types import clean_column_name
+from flows.settings.study import Study
 
 _SCHEMA = pa.schema([("site_id", pa.string()), ("client_id", pa.string()), ("reason", pa.string())])
 
@@ -23,8 +23,8 @@ _SCHEMA = pa.schema([("site_id", pa.string()), ("client_id", pa.string()), ("rea
 def land_withdrawals(study: Study, paths: StudyPaths, store: LandingStore, key: bytes) -> list[Problem]:
     """Replace ``raw.withdrawals`` by what ``withdrawals.csv`` says now, pseudonymised; no file is no withdrawal.
 
-    Returns the problems found. Call it after `flows.pseudonyms.update_pseudonyms`, so that clients nobody delivered
-    can be told.
+    Returns the problems found. Call it after `flows.landing.pseudonyms.update_pseudonyms`, so that clients nobody
+    delivered can be told.
     """
     problems: list[Problem] = []
     rows: dict[tuple[str, str], str] = {}

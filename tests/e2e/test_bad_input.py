@@ -12,10 +12,10 @@ import openpyxl
 import pytest
 import yaml
 
-from flows import steps
-from flows.checking import check_study
-from flows.errors import AllianceError
-from flows.refresh import Ended
+from flows.commands.checking import check_study
+from flows.common.errors import AllianceError
+from flows.refreshing import steps
+from flows.refreshing.refresh import Ended
 from tests.e2e.conftest import alliance
 
 # Quotes and a hash sign in the study's own path, too.

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from flows import steps
-from flows.checking import check_study
+from flows.commands.checking import check_study
+from flows.refreshing import steps
 from tests.e2e.conftest import alliance
 from tests.e2e.foreign_study import BLANK, ITEMS, RANGES, REVERSED, Foreign, Form, make
 

@@ -15,11 +15,11 @@ from random import Random
 import duckdb
 import pytest
 
-from flows import steps
-from flows.paths import StudyPaths
-from flows.pseudonyms import pseudonym
-from flows.publish import current_version, versions
-from flows.rolling_back import roll_back
+from flows.common.paths import StudyPaths
+from flows.landing.pseudonyms import pseudonym
+from flows.publishing.publish import current_version, versions
+from flows.publishing.rolling_back import roll_back
+from flows.refreshing import steps
 from tests.e2e.event_study import SITES, World
 
 # A number of its own for longer runs: ALLIANCE_EVENT_SEEDS="3 4 5" ALLIANCE_EVENTS=20

@@ -15,11 +15,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows import steps
-from flows.errors import AllianceError, BuildError, CheckFailed
-from flows.locking import refresh_lock
-from flows.publish import versions
-from flows.refresh import Ended
+from flows.common.errors import AllianceError, BuildError, CheckFailed
+from flows.common.locking import refresh_lock
+from flows.publishing.publish import versions
+from flows.refreshing import steps
+from flows.refreshing.refresh import Ended
 from tests.e2e.conftest import alliance
 
 
@@ -136,7 +136,7 @@ def test_a_failed_build_names_its_cause_and_leaves_the_warehouse(
     own_demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (own_demo / "warehouse" / "current").readlink()
-    monkeypatch.setattr("flows.steps.publishing.prepare_next", lambda *_, **__: None)
+    monkeypatch.setattr("flows.refreshing.steps.publishing.prepare_next", lambda *_, **__: None)
     shutil.rmtree(own_demo / "work" / "next", ignore_errors=True)
     with pytest.raises(AllianceError) as failed:
         refresh(own_demo, full=True)

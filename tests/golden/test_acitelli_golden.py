@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.actor_partner import actor_partner
-from analysis.agreement import agree
-from analysis.mixed_models import random_intercept
-from analysis.one_with_many import one_with_many
-from analysis.regression import regress
-from analysis.response_surface import POLYNOMIAL, SURFACE, response_surface
-from analysis.status import Status
+from analysis.common.status import Status
+from analysis.outcome.mixed_models import random_intercept
+from analysis.outcome.regression import regress
+from analysis.two_views.actor_partner import actor_partner
+from analysis.two_views.agreement import agree
+from analysis.two_views.one_with_many import one_with_many
+from analysis.two_views.response_surface import POLYNOMIAL, SURFACE, response_surface
 
 PATHS = {
     "actor_client": "a1",

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.actor_partner import ActorPartner, actor_partner
-from analysis.regression import regress
+from analysis.outcome.regression import regress
+from analysis.two_views.actor_partner import ActorPartner, actor_partner
 
 EFFECTS = {
     "actor_client": "a1",

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.agreement import agree, concordance, intraclass, kappa, limits_of_agreement, paired_difference
+from analysis.two_views.agreement import agree, concordance, intraclass, kappa, limits_of_agreement, paired_difference
 
 
 def ratings(name: str) -> pd.DataFrame:

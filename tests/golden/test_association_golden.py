@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.association import correlate, correlate_all
-from analysis.multiplicity import adjust
+from analysis.common.multiplicity import adjust
+from analysis.outcome.association import correlate, correlate_all
 
 ITEMS = [f"N{i}" for i in range(1, 6)]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.cfa import Cfa, cfa
-from analysis.correlation import correlate
-from analysis.missing import ml_moments
+from analysis.components.cfa import Cfa, cfa
+from analysis.correlations.correlation import correlate
+from analysis.correlations.missing import ml_moments
 
 HOLZINGER = {f"x{i}": name for i, name in enumerate(["visual"] * 3 + ["textual"] * 3 + ["speed"] * 3, start=1)}
 BFI = {f"{scale}{number}": scale for scale in "ACENO" for number in range(1, 6)}

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from analysis.components import find_components
-from analysis.extraction import extract
-from analysis.solution import Solution
+from analysis.components.components import find_components
+from analysis.components.extraction import extract
+from analysis.components.solution import Solution
 
 SETS = {
     "bfi_complete": ("bfi_complete_pearson_cor", 2436, 5),

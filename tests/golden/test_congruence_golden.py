@@ -4,11 +4,11 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.alignment import orthogonal_procrustes, tucker_congruence
-from analysis.components import find_components
-from analysis.congruence import congruence
-from analysis.correlation import correlate
-from analysis.solution import Solution
+from analysis.components.alignment import orthogonal_procrustes, tucker_congruence
+from analysis.components.components import find_components
+from analysis.components.congruence import congruence
+from analysis.components.solution import Solution
+from analysis.correlations.correlation import correlate
 
 ROTATIONS = ["oblimin", "varimax", "promax_kaiser"]
 

@@ -4,10 +4,10 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.correlation import correlate
-from analysis.missing import ml_moments
-from analysis.pair_counts import PairCounts
-from analysis.polychoric import polychoric
+from analysis.correlations.correlation import correlate
+from analysis.correlations.missing import ml_moments
+from analysis.correlations.pair_counts import PairCounts
+from analysis.correlations.polychoric import polychoric
 
 BFI = [f"{scale}{number}" for scale in "ACENO" for number in range(1, 6)]
 SETS = {

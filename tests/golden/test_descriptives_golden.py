@@ -4,9 +4,9 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.component_tables import describe, suitability_table
-from analysis.correlation import correlate
-from analysis.suitability import suitability
+from analysis.components.component_tables import describe, suitability_table
+from analysis.components.suitability import suitability
+from analysis.correlations.correlation import correlate
 
 ITEMS = [f"N{number}" for number in range(1, 6)]
 

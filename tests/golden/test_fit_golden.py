@@ -4,9 +4,9 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.components import find_components
-from analysis.scores import score_weights
-from analysis.solution import Solution
+from analysis.components.components import find_components
+from analysis.components.scores import score_weights
+from analysis.components.solution import Solution
 
 SETS = {
     "bfi_complete": ("bfi_complete_pearson_cor", 2436, 5),

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.mixed_models import MixedModel, random_intercept, within_between
-from analysis.status import Status
+from analysis.common.status import Status
+from analysis.outcome.mixed_models import MixedModel, random_intercept, within_between
 
 COLUMNS = {"estimate": "Estimate", "se": "Std. Error", "df": "df", "t": "t value"}
 

@@ -3,8 +3,8 @@
 import golden
 import pytest
 
-from analysis.one_with_many import one_with_many
-from analysis.status import Status
+from analysis.common.status import Status
+from analysis.two_views.one_with_many import one_with_many
 
 
 @pytest.mark.parametrize(("name", "key"), [("one_with_many", "complete"), ("one_with_many_missing", "missing")])

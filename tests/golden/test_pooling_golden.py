@@ -4,7 +4,7 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.pooling import Pooled, leave_one_out, pool, pool_correlations
+from analysis.common.pooling import Pooled, leave_one_out, pool, pool_correlations
 
 NAMES = {"estimate": "beta", "se": "se", "statistic": "zval", "p": "pval", "ci_lower": "ci_lb", "ci_upper": "ci_ub"}
 FIGURES = {"tau2": "tau2", "tau2_se": "se_tau2", "q": "QE", "q_p": "QEp", "i2": "I2", "h2": "H2"}

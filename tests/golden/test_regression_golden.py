@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.regression import regress
-from analysis.robust_covariance import cluster_robust, least_squares, wald_htz
+from analysis.common.robust_covariance import cluster_robust, least_squares, wald_htz
+from analysis.outcome.regression import regress
 
 PREDICTORS = ["age", "gender", "Emean", "Cmean"]
 

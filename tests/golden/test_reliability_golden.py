@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.cfa import cfa
-from analysis.components import find_components
-from analysis.correlation import correlate
-from analysis.general_factor import schmid_leiman
-from analysis.omega import omega, one_factor_omega
-from analysis.reliability import alpha, item_statistics
-from analysis.solution import Solution
-from analysis.suitability import suitability
+from analysis.components.cfa import cfa
+from analysis.components.components import find_components
+from analysis.components.general_factor import schmid_leiman
+from analysis.components.omega import omega, one_factor_omega
+from analysis.components.reliability import alpha, item_statistics
+from analysis.components.solution import Solution
+from analysis.components.suitability import suitability
+from analysis.correlations.correlation import correlate
 
 SCALES = ("A", "C", "E", "N", "O")
 CASES = [(scale, case) for scale in SCALES for case in ("complete", "with_missing_pairwise")]

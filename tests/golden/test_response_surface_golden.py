@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.response_surface import POLYNOMIAL, SURFACE, response_surface
+from analysis.two_views.response_surface import POLYNOMIAL, SURFACE, response_surface
 
 DERIVED = {"x0": "X0", "y0": "Y0", "p10": "p10", "p11": "p11", "p20": "p20", "p21": "p21", "shift": "lateral_shift_C"}
 MODELS = {"additive": "additive", "interaction": "interaction", "squared_difference": "SQD"}

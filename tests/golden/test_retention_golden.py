@@ -4,8 +4,8 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.parallel_analysis import parallel_analysis, reduced_eigenvalues
-from analysis.retention import empirical_kaiser_reference, minimum_average_partial, retention
+from analysis.components.parallel_analysis import parallel_analysis, reduced_eigenvalues
+from analysis.components.retention import empirical_kaiser_reference, minimum_average_partial, retention
 
 BFI = [f"{scale}{number}" for scale in "ACENO" for number in range(1, 6)]
 HOLZINGER = [f"x{number}" for number in range(1, 10)]

@@ -4,8 +4,8 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.scores import component_scores, score_weights
-from analysis.solution import Solution
+from analysis.components.scores import component_scores, score_weights
+from analysis.components.solution import Solution
 
 PSYCH = {"regression": "Thurstone", "bartlett": "Bartlett", "ten_berge": "tenBerge", "anderson_rubin": "Anderson"}
 

@@ -4,8 +4,8 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.correlation import correlate
-from analysis.suitability import suitability
+from analysis.components.suitability import suitability
+from analysis.correlations.correlation import correlate
 
 BFI = [f"{scale}{number}" for scale in "ACENO" for number in range(1, 6)]
 HOLZINGER = [f"x{number}" for number in range(1, 10)]

@@ -4,8 +4,8 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.alignment import tucker_congruence
-from analysis.rotation import RotationSettings, procrustes_orthogonal, rotate
+from analysis.components.alignment import tucker_congruence
+from analysis.components.rotation import RotationSettings, procrustes_orthogonal, rotate
 
 REFERENCE = "07_target_procrustes"
 

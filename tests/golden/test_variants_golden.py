@@ -4,8 +4,8 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.components import find_components
-from analysis.extraction import extract
+from analysis.components.components import find_components
+from analysis.components.extraction import extract
 
 SETS = {"bfi_complete": ("bfi_complete_pearson_cor", 2436, 5), "harman74": ("harman74_cor", 145, 4)}
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis.resampling import Block, MapFunction
+from analysis.common.resampling import Block, MapFunction
 
 DEADLY_BLOCK = 3
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from flows.codebook import load_codebook
 from flows.landing.schema import codebook_frames
+from flows.settings.codebook import load_codebook
 from tests.integration.raw_schema import create_raw_tables
 
 TODAY = dt.date(2024, 7, 1)

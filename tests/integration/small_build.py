@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from flows.analysis_settings import AnalysisSettings
-from flows.codebook import load_codebook
-from flows.database import attach, connect
-from flows.paths import StudyPaths
-from flows.study import Study
-from flows.study_models import SessionWindow, StudySettings
+from flows.common.database import attach, connect
+from flows.common.paths import StudyPaths
+from flows.settings.analysis_settings import AnalysisSettings
+from flows.settings.codebook import load_codebook
+from flows.settings.study import Study
+from flows.settings.study_models import SessionWindow, StudySettings
 
 MARTS = Path(__file__).parents[2] / "dbt_project" / "models" / "marts"
 ALLIANCE = ("wai_s", "haq_i")

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows import analyses
 from flows.analysing import row_stream, study_analyses, work
-from flows.database import attach, connect
-from flows.publish import Resources
+from flows.common.database import attach, connect
+from flows.publishing.publish import Resources
+from flows.refreshing import analyses
 from tests.integration.small_build import SmallStudy, loaded_study, make_build, results
 
 RESOURCES = Resources(memory_limit="1GB", threads=1)

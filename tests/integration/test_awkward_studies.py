@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from flows import analyses
-from flows.publish import Resources
+from flows.publishing.publish import Resources
+from flows.refreshing import analyses
 from tests.integration.small_build import SmallStudy, loaded_study, make_build
 
 ALIKE = (

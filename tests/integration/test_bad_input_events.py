@@ -13,13 +13,13 @@ import duckdb
 import pytest
 import yaml
 
-from flows import steps
-from flows.checking import check_study
-from flows.errors import AllianceError, ConfigurationError, LandingError
-from flows.landed import LandedStudy, land_study
-from flows.scope import Scope
-from flows.status import read_status
-from flows.study import load_study
+from flows.commands.checking import check_study
+from flows.commands.status import read_status
+from flows.common.errors import AllianceError, ConfigurationError, LandingError
+from flows.refreshing import steps
+from flows.refreshing.landed import LandedStudy, land_study
+from flows.refreshing.scope import Scope
+from flows.settings.study import load_study
 
 HEADER = "id,session,q1,q2\n"
 FORM = {"instrument": "wai_s", "rater": "client", "items": ["q1", "q2"] + [None] * 10}

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows.bookkeeping import _carry_history, _readable
-from flows.progress import listening
+from flows.common.progress import listening
+from flows.refreshing.bookkeeping import _carry_history, _readable
 
 
 def published(folder: Path) -> Path:

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows import analyses, components_run, components_text
-from flows.errors import NothingPublished, UsageError
-from flows.publish import Resources
-from flows.study import Study
+from flows.commands import components_run, components_text
+from flows.common.errors import NothingPublished, UsageError
+from flows.publishing.publish import Resources
+from flows.refreshing import analyses
+from flows.settings.study import Study
 from tests.integration.small_build import SmallStudy, loaded_study, make_build
 
 SETTINGS = {"n_components": 2, "bootstrap": 20}

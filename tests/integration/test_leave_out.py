@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.checking import check_study
+from flows.commands.checking import check_study
 from tests.integration.test_bad_input_events import HEADER, deliver, land, make_study, raw, severities
 
 BLOCKS = "select delivery_number, is_current from raw.layout_blocks order by all"

@@ -15,19 +15,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.component_study import ComponentSettings, study_components
-from analysis.components import find_components
-from analysis.correlation import correlate
-from analysis.item_facts import ItemFacts
-from analysis.resampling import MapFunction
-from analysis.stability import Stability, bootstrap_solution
-from analysis.study_rows import KEYS, Rows
-from flows import analyses, environment
+from analysis.common.resampling import MapFunction
+from analysis.common.study_rows import KEYS, Rows
+from analysis.components.component_study import ComponentSettings, study_components
+from analysis.components.components import find_components
+from analysis.components.item_facts import ItemFacts
+from analysis.components.stability import Stability, bootstrap_solution
+from analysis.correlations.correlation import correlate
 from flows.analysing.processes import Processes
-from flows.analysing.workers import Workers, parts_of, with_workers
-from flows.database import attach, connect
-from flows.errors import AllianceError
-from flows.publish import Resources
+from flows.analysing.shared_work import Workers, parts_of
+from flows.analysing.workers import with_workers
+from flows.common import environment
+from flows.common.database import attach, connect
+from flows.common.errors import AllianceError
+from flows.publishing.publish import Resources
+from flows.refreshing import analyses
 from tests.integration.mortal_workers import die_elsewhere, die_once, elsewhere, killing_one, raise_value_error
 from tests.integration.small_build import SmallStudy, loaded_study, make_build
 from tests.unit.known_truth import draw, simple_population

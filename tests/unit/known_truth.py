@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.components import find_components
-from analysis.solution import Solution
+from analysis.components.components import find_components
+from analysis.components.solution import Solution
 
 
 def item_names(p: int) -> list[str]:

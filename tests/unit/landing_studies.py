@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from flows.delivery_headers import DeliveredColumn
+from flows.common.problems import Problem
 from flows.landing.land import Landed, land
 from flows.landing.opening import open_store
 from flows.landing.reading import Limits, Reader, Reading, Source
 from flows.landing.records import SEPARATOR, PackingSink
 from flows.landing.store import LandingStore
-from flows.problems import Problem
-from flows.site_models import FileSettings
-from flows.study import Study, load_study
+from flows.settings.delivery_headers import DeliveredColumn
+from flows.settings.site_models import FileSettings
+from flows.settings.study import Study, load_study
 
 FORM = {"instrument": "wai_s", "rater": "client", "items": ["q1", "q2"] + [None] * 10}
 

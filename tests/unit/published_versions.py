@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from flows import publish
-from flows.database import attach, connect
-from flows.paths import StudyPaths
-from flows.publish import Resources
+from flows.common.database import attach, connect
+from flows.common.paths import StudyPaths
+from flows.publishing import publish
+from flows.publishing.publish import Resources
 
 RESOURCES = Resources("500MB", 1)
 

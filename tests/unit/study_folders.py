@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from flows.delivery_headers import DeliveredColumn, DeliveryHeader
-from flows.layout import Layout, resolve_layout
-from flows.study import Study, load_study
+from flows.layout.layout import Layout, resolve_layout
+from flows.settings.delivery_headers import DeliveredColumn, DeliveryHeader
+from flows.settings.study import Study, load_study
 
 STUDY_YML = """
 study: demo

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.actor_partner import COMBINED, PATHS, actor_partner
-from analysis.regression import regress
-from analysis.resampling import replicate_blocks
-from analysis.status import AnalysisError, Status
+from analysis.common.resampling import replicate_blocks
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.regression import regress
+from analysis.two_views.actor_partner import COMBINED, PATHS, actor_partner
 
 TRUTH = {"actor_client": 0.4, "partner_client": 0.2, "actor_therapist": 0.3, "partner_therapist": 0.0}
 

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.agreement import STATISTICS, agree, concordance, intraclass, kappa, limits_of_agreement, paired_difference
-from analysis.resampling import replicate_blocks
-from analysis.status import AnalysisError, Status
+from analysis.common.resampling import replicate_blocks
+from analysis.common.status import AnalysisError, Status
+from analysis.two_views.agreement import (
+    STATISTICS,
+    agree,
+    concordance,
+    intraclass,
+    kappa,
+    limits_of_agreement,
+    paired_difference,
+)
 
 
 def ratings(seed: int, n: int = 50) -> pd.DataFrame:

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.alignment import (
+from analysis.common.status import AnalysisError
+from analysis.components.alignment import (
     align_columns,
     match_columns,
     orthogonal_basis,
     orthogonal_procrustes,
     tucker_congruence,
 )
-from analysis.status import AnalysisError
 from tests.unit.known_truth import simple_population
 
 

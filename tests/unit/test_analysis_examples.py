@@ -8,10 +8,10 @@ import pytest
 
 import analysis
 
-MODULES = [module.name for module in pkgutil.iter_modules(analysis.__path__)]
+MODULES = [module.name for module in pkgutil.walk_packages(analysis.__path__, "analysis.")]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of(name: str) -> None:
-    module = importlib.import_module(f"analysis.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).failed == 0

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.study_rows import Rows
+from analysis.common.study_rows import Rows
 from flows.analysing.registry import fingerprint, plan
-from flows.analysis_settings import AnalysisSettings
+from flows.settings.analysis_settings import AnalysisSettings
 
 ANALYSIS = plan("agreement_scales", AnalysisSettings(), item_set=None, rater="both")
 KEYS = pd.DataFrame({"unit_id": ["a", "b", "c"], "n": [1, 2, 3]})

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from analysis.association import correlate, correlate_all
-from analysis.multiplicity import adjust, adjust_families
-from analysis.resampling import replicate_blocks
-from analysis.status import AnalysisError, Status
+from analysis.common.multiplicity import adjust, adjust_families
+from analysis.common.resampling import replicate_blocks
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.association import correlate, correlate_all
 
 SAMPLES = st.integers(0, 10_000)
 

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.actor_partner import actor_partner
-from analysis.agreement import agree, intraclass, kappa
-from analysis.association import correlate
-from analysis.mixed_models import random_intercept, within_between
-from analysis.one_with_many import one_with_many
-from analysis.paired_ratings import paired_difference
-from analysis.regression import regress
-from analysis.response_surface import response_surface
-from analysis.status import AnalysisError, Status
-from analysis.truth_and_bias import truth_and_bias
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.association import correlate
+from analysis.outcome.mixed_models import random_intercept, within_between
+from analysis.outcome.regression import regress
+from analysis.two_views.actor_partner import actor_partner
+from analysis.two_views.agreement import agree, intraclass, kappa
+from analysis.two_views.one_with_many import one_with_many
+from analysis.two_views.paired_ratings import paired_difference
+from analysis.two_views.response_surface import response_surface
+from analysis.two_views.truth_and_bias import truth_and_bias
 
 
 def column(rng: np.random.Generator, n: int) -> object:

@@ -8,15 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.actor_partner import PATHS, actor_partner
-from analysis.agreement import STATISTICS, agree, concordance, intraclass, limits_of_agreement, paired_difference
-from analysis.association import correlate
-from analysis.mixed_models import random_intercept, within_between
-from analysis.one_with_many import one_with_many
-from analysis.regression import regress
-from analysis.response_surface import POLYNOMIAL, SURFACE, response_surface
-from analysis.status import Status
-from analysis.truth_and_bias import truth_and_bias
+from analysis.common.status import Status
+from analysis.outcome.association import correlate
+from analysis.outcome.mixed_models import random_intercept, within_between
+from analysis.outcome.regression import regress
+from analysis.two_views.actor_partner import PATHS, actor_partner
+from analysis.two_views.agreement import (
+    STATISTICS,
+    agree,
+    concordance,
+    intraclass,
+    limits_of_agreement,
+    paired_difference,
+)
+from analysis.two_views.one_with_many import one_with_many
+from analysis.two_views.response_surface import POLYNOMIAL, SURFACE, response_surface
+from analysis.two_views.truth_and_bias import truth_and_bias
 
 N = 30
 Columns = dict[str, np.ndarray]

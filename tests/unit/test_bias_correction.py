@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.bias_correction import bias_corrected_correlation, bias_corrected_interval
+from analysis.common.bias_correction import bias_corrected_correlation, bias_corrected_interval
 
 
 def test_the_shift_of_the_replicates_is_taken_off_once() -> None:

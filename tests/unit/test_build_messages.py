@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from flows import build as building
-from flows.build import build, plainly_named, without_values
-from flows.errors import BuildError
-from flows.paths import StudyPaths
+from flows.building import build as building
+from flows.building.build import build, plainly_named, without_values
+from flows.common.errors import BuildError
+from flows.common.paths import StudyPaths
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_process_that_waits_ends_with_the_refresh_that_started_it(tmp_path: Pa
 def test_a_build_ends_with_the_refresh_that_started_it() -> None:
     """A refresh that was killed leaves no dbt behind that keeps its files locked, whatever dbt is at."""
     at_work = (
-        "import threading, time; from flows.dbt_process import _end_with_input; "
+        "import threading, time; from flows.building.dbt_process import _end_with_input; "
         "threading.Thread(target=_end_with_input, daemon=True).start(); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", at_work], stdin=subprocess.PIPE)

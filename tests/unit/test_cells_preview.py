@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows import cells_preview
-from flows.checking import CheckedCells, check_study
-from flows.errors import AllianceError
-from flows.model_sql import Models
+from flows.building.model_sql import Models
+from flows.commands import cells_preview
+from flows.commands.checking import CheckedCells, check_study
+from flows.common.errors import AllianceError
 from tests.unit.study_folders import file_entry, site_yml, write_study
 from tests.unit.test_bad_input_cli import run
 

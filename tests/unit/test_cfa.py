@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.cfa import cfa
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.cfa import cfa
 from tests.unit.known_truth import draw, implied, item_names, simple_population
 
 SCALES = {item: "abc"[row // 5] for row, item in enumerate(item_names(15))}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.checking import check_study, counted
-from flows.errors import ExitCode
-from flows.new_study import make_empty
+from flows.commands.checking import check_study, counted
+from flows.common.errors import ExitCode
+from flows.settings.new_study import make_empty
 from tests.unit.study_folders import file_entry, site_yml, write_study
 
 WAI = '- {instrument: wai_s, rater: client, items: "w{item}"}'

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import duckdb
 import pytest
 
-from flows import codebook as codebook_module
-from flows.codebook import Codebook, load_codebook
+from flows.settings import codebook as codebook_module
+from flows.settings.codebook import Codebook, load_codebook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REFERENCE_PAGE = REPOSITORY / "docs" / "reference" / "codebook.md"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import codebook as codebook_module
-from flows.codebook import CodebookError, load_codebook
+from flows.settings import codebook as codebook_module
+from flows.settings.codebook import CodebookError, load_codebook
 
 
 def write(folder: Path, **files: str) -> Path:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import codebook as codebook_module
-from flows.codebook import Codebook, Item, load_codebook
-from flows.codebook_folder import make_item_id
+from flows.settings import codebook as codebook_module
+from flows.settings.codebook import Codebook, Item, load_codebook
+from flows.settings.codebook_folder import make_item_id
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.component_study import ComponentSettings, study_components
-from analysis.components import find_components
-from analysis.correlation import correlate
-from analysis.item_facts import ItemFacts
-from analysis.resampling import MapFunction
-from analysis.retention import retention
-from analysis.solution import Solution
-from analysis.study_rows import KEYS, Rows
-from analysis.suitability import suitability
+from analysis.common.resampling import MapFunction
+from analysis.common.study_rows import KEYS, Rows
+from analysis.components.component_study import ComponentSettings, study_components
+from analysis.components.components import find_components
+from analysis.components.item_facts import ItemFacts
+from analysis.components.retention import retention
+from analysis.components.solution import Solution
+from analysis.components.suitability import suitability
+from analysis.correlations.correlation import correlate
 from tests.unit.known_truth import draw, item_names, simple_population
 
 P, K, N = 12, 3, 240

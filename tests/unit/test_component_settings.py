@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.component_study import RULES, ComponentSettings, study_components
-from analysis.components import find_components
-from analysis.extraction import EXTRACTIONS
-from analysis.item_facts import ItemFacts
-from analysis.refit import refit_stack
-from analysis.rotation import ALIASES, ROTATIONS
-from analysis.rotation_target import scale_target, target_scales
-from analysis.scores import SCORE_METHODS
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.component_study import RULES, ComponentSettings, study_components
+from analysis.components.components import find_components
+from analysis.components.extraction import EXTRACTIONS
+from analysis.components.item_facts import ItemFacts
+from analysis.components.refit import refit_stack
+from analysis.components.rotation import ALIASES, ROTATIONS
+from analysis.components.rotation_target import scale_target, target_scales
+from analysis.components.scores import SCORE_METHODS
 from flows.analysing.registry import plan
-from flows.analysis_settings import AnalysisSettings, RetentionRule, RotationWord
+from flows.settings.analysis_settings import AnalysisSettings, RetentionRule, RotationWord
 from tests.unit.known_truth import draw, item_names, simple_population
 from tests.unit.test_component_study import FACTS, ITEMS, SCALES, answers, rows_of
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.component_stream import Streamed, first_pass, study_component_stream
-from analysis.component_study import ComponentSettings, study_components
-from analysis.component_tables import describe
-from analysis.item_sums import ItemSums, sum_rows
-from analysis.scale_reliability import reliability_of_sums, scale_reliability
-from analysis.status import AnalysisError, Status
-from analysis.study_rows import Rows, Whole
+from analysis.common.status import AnalysisError, Status
+from analysis.common.study_rows import Rows, Whole
+from analysis.components.component_stream import Streamed, first_pass, study_component_stream
+from analysis.components.component_study import ComponentSettings, study_components
+from analysis.components.component_tables import describe
+from analysis.components.scale_reliability import reliability_of_sums, scale_reliability
+from analysis.correlations.item_sums import ItemSums, sum_rows
 from tests.unit.known_truth import item_names
 from tests.unit.test_component_study import FACTS, ITEMS, answers, rows_of
 

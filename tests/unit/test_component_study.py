@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.component_labels import suggested_label, theme_counts
-from analysis.component_study import ComponentSettings, FoundComponents, study_components
-from analysis.correspondence import correspondence_intervals
-from analysis.correspondence_bootstrap import adjusted_rand, correspondence_with_intervals
-from analysis.correspondence_study import study_correspondence
-from analysis.item_facts import ItemFacts
-from analysis.stability import bootstrap_solution
-from analysis.status import AnalysisError, Status
-from analysis.study_rows import KEYS, Rows, StudyResult, verdict
+from analysis.common.status import AnalysisError, Status
+from analysis.common.study_rows import KEYS, Rows, StudyResult, verdict
+from analysis.components.component_labels import suggested_label, theme_counts
+from analysis.components.component_study import ComponentSettings, FoundComponents, study_components
+from analysis.components.correspondence import correspondence_intervals
+from analysis.components.correspondence_bootstrap import adjusted_rand, correspondence_with_intervals
+from analysis.components.correspondence_study import study_correspondence
+from analysis.components.item_facts import ItemFacts
+from analysis.components.stability import bootstrap_solution
 from tests.unit.known_truth import draw, item_names, simple_population, solve
 
 ITEMS = item_names(15)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.association import correlate
-from analysis.component_uncertainty import carry_to_each_other, carry_to_outcome
-from analysis.components import find_components
-from analysis.scores import component_scores
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.components import find_components
+from analysis.components.scores import component_scores
+from analysis.outcome.association import correlate
+from analysis.outcome.component_uncertainty import carry_to_each_other, carry_to_outcome
 
 N, P = 160, 8
 
@@ -51,7 +51,7 @@ def test_intervals_surround_the_estimate_and_are_wider_than_with_known_loadings(
 def test_all_therapists_once_give_the_correlation_of_the_scores(study, monkeypatch: pytest.MonkeyPatch) -> None:
     answers, outcome, clusters = study
     solution = found_in(answers)
-    once = "analysis.resampling.Block.weights"
+    once = "analysis.common.resampling.Block.weights"
     monkeypatch.setattr(once, lambda self, n: np.ones((self.size, n), dtype=int))
     carried = carry_to_outcome(solution, answers, outcome, clusters=clusters, method="regression", seed=1, replicates=2)
     scores = component_scores(answers, solution).scores

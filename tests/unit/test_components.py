@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.components import find_components
-from analysis.correlation import correlate
-from analysis.extraction import extract
-from analysis.rotation import ROTATIONS, RotationSettings, rotate, rotate_stack
-from analysis.status import AnalysisError, Status
+from analysis.common.status import AnalysisError, Status
+from analysis.components.components import find_components
+from analysis.components.extraction import extract
+from analysis.components.rotation import ROTATIONS, RotationSettings, rotate, rotate_stack
+from analysis.correlations.correlation import correlate
 from tests.unit.component_truths import loadings_of, matched, phi_of, population, sample
 
 TRUTH = loadings_of(3, 4, cross=0.15)
@@ -86,7 +86,7 @@ def test_every_rotation_reproduces_the_same_model(rotation):
 
 @pytest.mark.parametrize("rotation", [name for name in ITERATED if ROTATIONS[name].iterated])
 def test_the_analytic_gradient_is_the_numerical_one(rotation):
-    from analysis.rotation import _criterion
+    from analysis.components.rotation import _criterion
 
     criterion = _criterion(rotation, (12, 3), RotationSettings(gamma=0.3))
     loadings = np.random.default_rng(3).normal(size=(1, 12, 3))

@@ -14,19 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.component_study import ComponentSettings, study_components
-from analysis.components import find_components
-from analysis.correlation import correlate
-from analysis.item_facts import ItemFacts
-from analysis.missing import ml_moments
-from analysis.reliability import alpha, item_statistics
-from analysis.retention import retention
-from analysis.rotation import rotate
-from analysis.rotation_gpa import _inverses
-from analysis.scores import component_scores
-from analysis.stability import bootstrap_solution
-from analysis.status import AnalysisError, Status
-from analysis.suitability import suitability
+from analysis.common.status import AnalysisError, Status
+from analysis.components.component_study import ComponentSettings, study_components
+from analysis.components.components import find_components
+from analysis.components.item_facts import ItemFacts
+from analysis.components.reliability import alpha, item_statistics
+from analysis.components.retention import retention
+from analysis.components.rotation import rotate
+from analysis.components.rotation_gpa import _inverses
+from analysis.components.scores import component_scores
+from analysis.components.stability import bootstrap_solution
+from analysis.components.suitability import suitability
+from analysis.correlations.correlation import correlate
+from analysis.correlations.missing import ml_moments
 from tests.unit.known_truth import item_names, solve
 from tests.unit.test_component_study import FACTS, ITEMS, answers, rows_of
 

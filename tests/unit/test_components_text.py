@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from flows.components_text import summary
+from flows.commands.components_text import summary
 
 RAN = {"n_rows": 60, "n_clients": 60, "n_therapists": 1, "n_sites": 1, "n_items": 15}
 

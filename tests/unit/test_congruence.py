@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.congruence import Sample, bootstrap_congruence, congruence
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.congruence import Sample, bootstrap_congruence, congruence
 from tests.unit.known_truth import draw, simple_population, solve
 
 

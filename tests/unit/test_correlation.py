@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.correlation import correlate, correlate_counts, correlate_products, smoothed
-from analysis.cross_products import CrossProducts
-from analysis.missing import ml_moments
-from analysis.pair_counts import PairCounts
-from analysis.polychoric import bivariate_normal_cdf, polychoric
-from analysis.status import AnalysisError, Status
+from analysis.common.status import AnalysisError, Status
+from analysis.correlations.correlation import correlate, correlate_counts, correlate_products, smoothed
+from analysis.correlations.cross_products import CrossProducts
+from analysis.correlations.missing import ml_moments
+from analysis.correlations.pair_counts import PairCounts
+from analysis.correlations.polychoric import bivariate_normal_cdf, polychoric
 from tests.unit.component_truths import categories, loadings_of, phi_of, population, sample
 
 CUTS = (-1.2, -0.4, 0.3, 1.1)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from analysis.correspondence import correspondence, correspondence_intervals, wording_check
-from analysis.salience import salience
-from analysis.solution import Solution
-from analysis.stability import bootstrap_solution
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.correspondence import correspondence, correspondence_intervals, wording_check
+from analysis.components.salience import salience
+from analysis.components.solution import Solution
+from analysis.components.stability import bootstrap_solution
 from tests.unit.known_truth import draw, implied, item_names, simple_population, solve
 
 SCALES = {item: "abc"[row // 5] for row, item in enumerate(item_names(15))}

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from demo import DEFAULT_SEED, TooFewForms, Truth, generate
-from flows.codebook import load_codebook
-from flows.study import load_study
+from flows.settings.codebook import load_codebook
+from flows.settings.study import load_study
 
 SITES = ["hillside", "lakeside", "north", "parkview", "riverside", "seaside"]
 

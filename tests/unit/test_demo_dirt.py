@@ -11,9 +11,9 @@ import pytest
 from demo import Truth, generate
 from demo.dirt import CHECK_OF, KINDS
 from expectations import load_checks
-from flows.codebook import load_codebook
 from flows.landing.store import LandingStore
-from flows.study import load_study
+from flows.settings.codebook import load_codebook
+from flows.settings.study import load_study
 from tests.unit.landing_studies import landed
 
 BLANK = {None, ""}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from analysis.components import find_components
-from analysis.retention import retention
+from analysis.components.components import find_components
+from analysis.components.retention import retention
 from demo.answers import StudyData, draw
 from demo.model import COMPONENTS, INSTRUMENTS, RATERS, Population, population
 from demo.people import People, make_people
-from flows.codebook import load_codebook
+from flows.settings.codebook import load_codebook
 
 EXPECTED = {"client": 6, "therapist": 4}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flows.checking import check_study
-from flows.errors import ExitCode
+from flows.commands.checking import check_study
+from flows.common.errors import ExitCode
 from flows.landing.reading import FileRefused
 from tests.e2e.doc_queries import ROOT, pages
 from tests.unit.landing_studies import parsed, read

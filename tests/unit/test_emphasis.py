@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.congruence import Sample
-from analysis.emphasis import emphasis, theme_shares
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.congruence import Sample
+from analysis.two_views.emphasis import emphasis, theme_shares
 from tests.unit.known_truth import draw, item_names, simple_population, solve
 
 THEMES = {item: ["bond", "goals"][row // 5] for row, item in enumerate(item_names(10))}

@@ -15,9 +15,9 @@ from flows.analysing.answered_scales import scale_findings, totals
 from flows.analysing.answered_tables import Results
 from flows.analysing.answered_views import view_findings
 from flows.cli import app
-from flows.database import attach, connect
-from flows.finding_changes import record_finding_changes
-from flows.findings_list import read_findings
+from flows.commands.findings_list import read_findings
+from flows.common.database import attach, connect
+from flows.publishing.finding_changes import record_finding_changes
 from tests.unit.report_warehouses import make_warehouse, refresh_row
 
 OK = {"status": "ok", "reason": None, "estimate": 0.24, "lower": 0.08, "upper": 0.39, "p_holm": 0.012}

@@ -6,13 +6,13 @@ import logging
 import sys
 from pathlib import Path
 
-from flows import environment
-from flows.errors import CheckFailed
+from flows.common import environment
+from flows.common.errors import CheckFailed
 
 
 def test_an_error_of_ours_is_logged_as_one_line(tmp_path: Path) -> None:
     environment.prepare_prefect(tmp_path)
-    from flows.flow import _say_cause_only
+    from flows.refreshing.flow import _say_cause_only
 
     def logged(error: Exception) -> logging.LogRecord:
         try:
@@ -31,7 +31,7 @@ def test_an_error_of_ours_is_logged_as_one_line(tmp_path: Path) -> None:
 
 def test_the_filter_is_in_place(tmp_path: Path) -> None:
     environment.prepare_prefect(tmp_path)
-    from flows.flow import _say_cause_only
+    from flows.refreshing.flow import _say_cause_only
 
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         assert _say_cause_only in logging.getLogger(name).filters

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from flows import publish
-from flows.database import connect
-from flows.errors import UsageError
-from flows.forgetting import forget_withdrawn
-from flows.paths import StudyPaths
-from flows.rolling_back import roll_back
+from flows.common.database import connect
+from flows.common.errors import UsageError
+from flows.common.paths import StudyPaths
+from flows.publishing import publish
+from flows.publishing.forgetting import forget_withdrawn
+from flows.publishing.rolling_back import roll_back
 from tests.unit.published_versions import make_next, put_out, version_of
 
 

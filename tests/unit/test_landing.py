@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.errors import LandingError
+from flows.common.errors import LandingError
 from flows.landing import land as landing
 from flows.landing.land import land
 from flows.landing.opening import open_store, preview_store
 from flows.landing.reading import Limits
 from flows.landing.schema import codebook_frames
-from flows.layout import resolve_layout
+from flows.layout.layout import resolve_layout
 from tests.unit.landing_studies import file_settings, kinds, landed, make_study
 
 

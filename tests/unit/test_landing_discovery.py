@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.landing.discover import discover, matches, natural_order, printable
-from flows.study import Study
+from flows.settings.study import Study
 from tests.unit.landing_studies import file_settings, kinds, landed, make_study
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.landing.pseudonyms import BLANKS, KeyRefused, load_or_make_key, pseudonym, update_pseudonyms
 from flows.landing.store import LandingStore
 from flows.landing.withdrawals import land_withdrawals
-from flows.layout import resolve_layout
-from flows.pseudonyms import BLANKS, KeyRefused, load_or_make_key, pseudonym, update_pseudonyms
-from flows.study import Study
+from flows.layout.layout import resolve_layout
+from flows.settings.study import Study
 from tests.unit.landing_studies import file_settings, landed, make_study
 
 KEY = bytes(range(32))

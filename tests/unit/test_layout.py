@@ -9,9 +9,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from flows.layout_tables import LAYOUT_TABLES, make_frame
-from flows.problems import Problem
-from flows.study import Study, load_study
+from flows.common.problems import Problem
+from flows.landing.layout_tables import LAYOUT_TABLES, make_frame
+from flows.settings.study import Study, load_study
 from tests.unit.study_folders import (
     STUDY_YML,
     file_entry,

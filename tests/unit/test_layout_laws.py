@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.fingerprints import site_fingerprints
-from flows.layout import Layout, resolve_layout
-from flows.preview import preview
-from flows.problems import Problem
-from flows.study import Study, load_study
+from flows.commands.preview import preview
+from flows.common.problems import Problem
+from flows.layout.fingerprints import site_fingerprints
+from flows.layout.layout import Layout, resolve_layout
+from flows.settings.study import Study, load_study
 from tests.unit.study_folders import (
     STUDY_YML,
     file_entry,

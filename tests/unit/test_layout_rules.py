@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.delivery_headers import DeliveredColumn
-from flows.layout import Layout
-from flows.numbers import as_number, spellings
+from flows.common.numbers import as_number, spellings
+from flows.layout.layout import Layout
+from flows.settings.delivery_headers import DeliveredColumn
 from tests.unit.study_folders import file_entry, header, layout_of, study_of, wai_columns
 
 

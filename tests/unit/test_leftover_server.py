@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.leftover_server import end_leftover_servers, note_server
+from flows.refreshing.leftover_server import end_leftover_servers, note_server
 
 WAIT = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.errors import Busy
-from flows.locking import refresh_lock, running_refresh
+from flows.common.errors import Busy
+from flows.common.locking import refresh_lock, running_refresh
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from flows.locking import refresh_lock
+from flows.common.locking import refresh_lock
 with refresh_lock(Path(sys.argv[1]), refresh_id="first"):
     print("held", flush=True)
     time.sleep(60)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.mixed_models import random_intercept, within_between
-from analysis.status import AnalysisError, Status
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.mixed_models import random_intercept, within_between
 
 
 def study(

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.mixed_models import random_intercept
-from analysis.one_with_many import one_with_many
-from analysis.status import AnalysisError, Status
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.mixed_models import random_intercept
+from analysis.two_views.one_with_many import one_with_many
 
 
 def pair(rng: np.random.Generator, n: int, sd: tuple[float, float], r: float) -> np.ndarray:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.outcome_study import OutcomeSettings, Predictors, matched, study_outcomes
-from analysis.rating_choice import RatingRule
-from analysis.regression import regress
-from analysis.site_study import site_rows, study_sites
-from analysis.status import AnalysisError, Status
-from analysis.study_rows import KEYS, Rows, Whole
-from analysis.two_views import PairSettings, study_scale_agreement
+from analysis.common.status import AnalysisError, Status
+from analysis.common.study_rows import KEYS, Rows, Whole
+from analysis.outcome.outcome_study import OutcomeSettings, Predictors, matched, study_outcomes
+from analysis.outcome.rating_choice import RatingRule
+from analysis.outcome.regression import regress
+from analysis.outcome.site_study import site_rows, study_sites
+from analysis.two_views.two_views import PairSettings, study_scale_agreement
 
 SETTINGS = OutcomeSettings(bootstrap=0, min_rows=20, level=0.95, seed=1)
 N = 90

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.paired_emphasis import paired_answers, paired_emphasis
+from analysis.two_views.paired_emphasis import paired_answers, paired_emphasis
 
 ITEMS = ["a1", "a2", "b1", "b2"]
 THEMES = {"a1": "bond", "a2": "bond", "b1": "goals", "b2": "goals"}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.pooling import leave_one_out, pool, pool_correlations
-from analysis.status import AnalysisError, Status
+from analysis.common.pooling import leave_one_out, pool, pool_correlations
+from analysis.common.status import AnalysisError, Status
 
 
 @given(st.integers(0, 10_000), st.integers(2, 12), st.sampled_from(["REML", "DL", "FE"]))

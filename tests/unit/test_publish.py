@@ -12,12 +12,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows import publish
-from flows.database import attach, connect
-from flows.errors import NothingPublished, PublishError, UsageError
-from flows.paths import StudyPaths
-from flows.query import as_csv, as_json, run_query
-from flows.rolling_back import roll_back
+from flows.commands.query import as_csv, as_json, run_query
+from flows.common.database import attach, connect
+from flows.common.errors import NothingPublished, PublishError, UsageError
+from flows.common.paths import StudyPaths
+from flows.publishing import publish
+from flows.publishing.rolling_back import roll_back
 from tests.unit.published_versions import RESOURCES, make_next, put_out
 
 

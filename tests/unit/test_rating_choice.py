@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.rating_choice import Chosen, RatingRule, choose
+from analysis.outcome.rating_choice import Chosen, RatingRule, choose
 
 DAYS = {"early": "2024-01-10", "mid": "2024-03-10", "late": "2024-08-10"}
 

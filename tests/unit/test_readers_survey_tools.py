@@ -11,7 +11,7 @@ from flows.landing.readers import READERS
 from flows.landing.readers.qualtrics import QualtricsReader
 from flows.landing.readers.redcap import RedcapReader
 from flows.landing.reading import FileRefused, Reading, Sink, Source, named_columns
-from flows.site_models import FileSettings
+from flows.settings.site_models import FileSettings
 from tests.unit.landing_studies import ReadRecords, landed, make_study, parsed, read
 from tests.unit.landing_studies import file_settings as settings_of
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.regression import INTERCEPT, regress
-from analysis.status import AnalysisError, Status
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.regression import INTERCEPT, regress
 
 
 def sample(seed: int, therapists: int = 15, icc: float = 0.3) -> pd.DataFrame:

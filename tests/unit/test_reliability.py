@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.general_factor import explained_common_variances, schmid_leiman
-from analysis.omega import omega, one_factor_omega
-from analysis.reliability import alpha, bootstrap_reliability, item_statistics
-from analysis.solution import Solution
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.general_factor import explained_common_variances, schmid_leiman
+from analysis.components.omega import omega, one_factor_omega
+from analysis.components.reliability import alpha, bootstrap_reliability, item_statistics
+from analysis.components.solution import Solution
 from tests.unit.known_truth import draw, implied, item_names, simple_population
 
 

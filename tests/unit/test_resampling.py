@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import analysis.resampling as resampling
-from analysis.resampling import ClusterSums, cluster_codes, joint_cluster_codes, replicate_blocks
-from analysis.status import AnalysisError
+import analysis.common.resampling as resampling
+from analysis.common.resampling import ClusterSums, cluster_codes, joint_cluster_codes, replicate_blocks
+from analysis.common.status import AnalysisError
 
 
 def _data(seed: int, n: int, p: int, share_missing: float) -> np.ndarray:

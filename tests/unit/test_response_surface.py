@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.regression import regress
-from analysis.response_surface import response_surface
-from analysis.status import AnalysisError, Status
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.regression import regress
+from analysis.two_views.response_surface import response_surface
 
 
 def dyads(seed: int, n: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from analysis.extraction import extract
-from analysis.one_factor import one_factor_communalities
-from analysis.parallel_analysis import KINDS, parallel_analysis
-from analysis.retention import minimum_average_partial, retention
-from analysis.status import AnalysisError, Status
-from analysis.suitability import suitability
+from analysis.common.status import AnalysisError, Status
+from analysis.components.extraction import extract
+from analysis.components.one_factor import one_factor_communalities
+from analysis.components.parallel_analysis import KINDS, parallel_analysis
+from analysis.components.retention import minimum_average_partial, retention
+from analysis.components.suitability import suitability
 from tests.unit.component_truths import loadings_of, phi_of, population, sample
 
 SAMPLE = sample(population(loadings_of(3, 6), phi_of(3, 0.2)), 400, 1)

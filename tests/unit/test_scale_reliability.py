@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.omega import one_factor_omega
-from analysis.reliability import item_statistics
-from analysis.scale_reliability import component_sets, scale_reliability, scale_sets
+from analysis.components.omega import one_factor_omega
+from analysis.components.reliability import item_statistics
+from analysis.components.scale_reliability import component_sets, scale_reliability, scale_sets
 from tests.unit.known_truth import draw, item_names, simple_population, solve
 
 

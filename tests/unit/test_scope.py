@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.scope import Published, decide_scope
+from flows.refreshing.scope import Published, decide_scope
 
 CODE = "0.1.0+aaaa"
 STATES = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["1", "2"]))

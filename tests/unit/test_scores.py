@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.scores import SCORE_METHODS, _patterns, component_scores, score_weights, unit_weighted_scores
-from analysis.solution import Solution
-from analysis.status import AnalysisError
+from analysis.common.status import AnalysisError
+from analysis.components.scores import SCORE_METHODS, _patterns, component_scores, score_weights, unit_weighted_scores
+from analysis.components.solution import Solution
 from tests.unit.known_truth import draw, implied, simple_population, solve
 
 

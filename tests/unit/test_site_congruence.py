@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.component_study import ComponentSettings, FoundComponents, study_components
-from analysis.site_congruence import study_site_congruence
-from analysis.status import AnalysisError, Status
-from analysis.study_rows import Rows
+from analysis.common.status import AnalysisError, Status
+from analysis.common.study_rows import Rows
+from analysis.components.component_study import ComponentSettings, FoundComponents, study_components
+from analysis.components.site_congruence import study_site_congruence
 from tests.unit.known_truth import draw, simple_population
 from tests.unit.test_component_study import FACTS, ITEMS, rows_of
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.alignment import align_columns
-from analysis.refit import refit_stack
-from analysis.resampling import ClusterSums, cluster_codes, replicate_blocks
-from analysis.stability import bootstrap_solution
-from analysis.status import AnalysisError
+from analysis.common.resampling import ClusterSums, cluster_codes, replicate_blocks
+from analysis.common.status import AnalysisError
+from analysis.components.alignment import align_columns
+from analysis.components.refit import refit_stack
+from analysis.components.stability import bootstrap_solution
 from tests.unit.known_truth import draw, simple_population, solve
 
 METHODS = [

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from analysis.components import find_components
-from analysis.solution import Solution
-from analysis.status import AnalysisError, Status, attempt, most_serious
+from analysis.common.status import AnalysisError, Status, attempt, most_serious
+from analysis.components.components import find_components
+from analysis.components.solution import Solution
 
 
 def test_attempt_hands_back_the_value_with_its_status_and_warnings():

@@ -8,9 +8,9 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from analysis.overlap import slope_changes
-from analysis.status import AnalysisError, Status
-from analysis.stepwise import stepwise
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.overlap import slope_changes
+from analysis.outcome.stepwise import stepwise
 
 N = 200
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.codebook import load_codebook
-from flows.errors import Busy, ConfigurationError, ExitCode
-from flows.paths import StudyPaths
-from flows.study import load_study, parse_site_settings, parse_study_settings
-from flows.study_models import AnalysisSettings
+from flows.common.errors import Busy, ConfigurationError, ExitCode
+from flows.common.paths import StudyPaths
+from flows.settings.codebook import load_codebook
+from flows.settings.study import load_study, parse_site_settings, parse_study_settings
+from flows.settings.study_models import AnalysisSettings
 from tests.unit.study_folders import STUDY_YML, file_entry, site_yml, write_study
 
 WAI = '- {instrument: wai_s, rater: client, items: "w{item}"}'

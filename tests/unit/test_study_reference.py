@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.codebook import load_codebook
 from flows.schemas import SCHEMA_DIR, SCHEMAS, schema_text
-from flows.study import parse_site_settings, parse_study_settings
-from flows.study_models import AnalysisSettings, FileSettings, FormSettings, SiteSettings, StudySettings
+from flows.settings.codebook import load_codebook
+from flows.settings.study import parse_site_settings, parse_study_settings
+from flows.settings.study_models import AnalysisSettings, FileSettings, FormSettings, SiteSettings, StudySettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "study.md"
 EXAMPLES = [

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.yaml_text import MAX_BYTES, parse_yaml, read_yaml
+from flows.common.yaml_text import MAX_BYTES, parse_yaml, read_yaml
 
 
 def test_scalars_are_text() -> None:

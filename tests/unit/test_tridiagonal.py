@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from analysis import tridiagonal
-from analysis.tridiagonal import TOGETHER, tridiagonal_eigenvalues, tridiagonal_forms
+from analysis.components.components import tridiagonal
+from analysis.components.tridiagonal import TOGETHER, tridiagonal_eigenvalues, tridiagonal_forms
 
 MANY = TOGETHER + 50
 RNG = np.random.default_rng(8)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.mixed_models import within_between
-from analysis.status import AnalysisError, Status
-from analysis.truth_and_bias import EFFECTS, truth_and_bias
+from analysis.common.status import AnalysisError, Status
+from analysis.outcome.mixed_models import within_between
+from analysis.two_views.truth_and_bias import EFFECTS, truth_and_bias
 
 
 def sessions(seed: int, per_dyad: int = 5, tracking_sd: float = 0.3) -> pd.DataFrame:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.delivery_headers import DeliveredColumn
 from flows.landing.reading import Reading, Sink, Source, header_problems, named_columns, refuse_no_records
 from flows.landing.text import datetime_text, value_text
+from flows.settings.delivery_headers import DeliveredColumn
 
 _CHUNK_ROWS = 50_000
 

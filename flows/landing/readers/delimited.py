@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.wording import several
-from flows.delivery_headers import DeliveredColumn
+from analysis.common.wording import several
+from flows.common.problems import Problem
 from flows.landing.readers.text_scan import TextScan, locate_decode_error, scan
 from flows.landing.reading import (
     FileRefused,
@@ -33,8 +33,8 @@ from flows.landing.reading import (
     refuse_empty,
     refuse_no_records,
 )
-from flows.problems import Problem
-from flows.site_models import FileSettings
+from flows.settings.delivery_headers import DeliveredColumn
+from flows.settings.site_models import FileSettings
 
 DELIMITER_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 

@@ -19,7 +19,8 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.workbook import Workbook
 
-from analysis.wording import several
+from analysis.common.wording import several
+from flows.common.problems import Problem
 from flows.landing.reading import (
     FileRefused,
     Limits,
@@ -33,8 +34,7 @@ from flows.landing.reading import (
     refuse_no_records,
 )
 from flows.landing.text import value_text
-from flows.problems import Problem
-from flows.site_models import FileSettings
+from flows.settings.site_models import FileSettings
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")

@@ -24,7 +24,7 @@ from flows.landing.reading import (
     refuse_no_records,
 )
 from flows.landing.text import value_text
-from flows.site_models import FileSettings
+from flows.settings.site_models import FileSettings
 
 _BATCH_ROWS = 20_000
 

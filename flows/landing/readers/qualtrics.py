@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.landing.readers.delimited import Dialect, Header, Rows, read_delimited
 from flows.landing.reading import FileRefused, Reading, Sink, Source, named_columns
-from flows.site_models import FileSettings
+from flows.settings.site_models import FileSettings
 
 
 class QualtricsReader:

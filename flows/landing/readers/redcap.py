@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.wording import several
-from flows.delivery_headers import DeliveredColumn
+from analysis.common.wording import several
+from flows.common.problems import Problem
 from flows.landing.readers.delimited import Dialect, Header, Rows, read_delimited
 from flows.landing.reading import FileRefused, Reading, Sink, Source, named_columns
-from flows.problems import Problem
-from flows.settings_types import clean_column_name
-from flows.site_models import FileSettings
+from flows.settings.delivery_headers import DeliveredColumn
+from flows.settings.settings_types import clean_column_name
+from flows.settings.site_models import FileSettings
 
 # REDCap adds these to the fields of the dictionary.
 _ADDED = re.compile(

@@ -17,7 +17,7 @@ import pyreadstat
 from flows.landing.readers.columnwise import Kind, moment, read_cases
 from flows.landing.reading import FileRefused, Reading, Sink, Source, refuse_empty
 from flows.landing.text import duration_text, value_text
-from flows.site_models import FileSettings
+from flows.settings.site_models import FileSettings
 
 _EPOCH = dt.datetime(1582, 10, 14)
 _DATES = {"DATE", "ADATE", "EDATE", "JDATE", "SDATE", "QYR", "MOYR", "WKYR"}

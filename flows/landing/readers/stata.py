@@ -17,7 +17,7 @@ import pyreadstat
 from flows.landing.readers.columnwise import Kind, moment, read_cases
 from flows.landing.reading import FileRefused, Reading, Sink, Source, refuse_empty
 from flows.landing.text import value_text
-from flows.site_models import FileSettings
+from flows.settings.site_models import FileSettings
 
 _EPOCH = dt.datetime(1960, 1, 1)
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")

@@ -1,0 +1,1 @@
+"""What all analyses share: frames of answers, results with a status, intervals, resampling, pooling, multiplicity."""

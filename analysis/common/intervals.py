@@ -1,0 +1,40 @@
+"""Intervals: percentile limits of a bootstrap, and Fisher's z for correlations."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from analysis.common.observations import check_level
+
+
+def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lower limits, upper limits and standard errors over axis 0 of (b, ...); replicates without a number left out.
+
+    Fewer than half of the replicates usable gives NaN: such an interval would describe the usable ones only.
+    """
+    tail = (1.0 - check_level(level)) / 2.0
+    values = np.asarray(replicates, dtype=float)
+    if len(values) < 2:
+        nothing = np.full(values.shape[1:], np.nan)
+        return nothing, nothing.copy(), nothing.copy()
+    finite = np.isfinite(values)
+    usable = finite.sum(axis=0) >= max(2.0, len(values) / 2)
+    safe = np.where(usable, np.where(finite, values, np.nan), 0.0)
+    lower, upper = np.nanquantile(safe, [tail, 1.0 - tail], axis=0)
+    spread = np.nanstd(safe, axis=0, ddof=1)
+    return np.where(usable, lower, np.nan), np.where(usable, upper, np.nan), np.where(usable, spread, np.nan)
+
+
+def fisher_interval(r: ArrayLike, n: ArrayLike, n_partialled: int = 0, level: float = 0.95) -> tuple[np.ndarray, ...]:
+    """Interval of a correlation by Fisher's z, standard error 1 / sqrt(n - 3 - n_partialled); NaN where n is too small.
+
+    With |r| = 1 both limits are r. ``n`` may be an effective number of rows.
+    """
+    half = stats.norm.ppf(0.5 + check_level(level) / 2)
+    room = np.asarray(n, dtype=float) - 3.0 - n_partialled
+    se = np.where(room > 0, 1.0 / np.sqrt(np.where(room > 0, room, 1.0)), np.nan)
+    with np.errstate(divide="ignore"):
+        z = np.arctanh(np.clip(np.asarray(r, dtype=float), -1.0, 1.0))
+    return np.tanh(z - half * se), np.tanh(z + half * se)

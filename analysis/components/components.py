@@ -1,0 +1,256 @@
+"""The front door of component analysis: a correlation matrix in, one `Solution` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from analysis.common.status import AnalysisError, Status, most_serious
+from analysis.common.wording import several
+from analysis.components.extraction import EXTRACTIONS, LOWER_BOUND, Extraction, extract
+from analysis.components.fit import degrees_of_freedom
+from analysis.components.rotation import ROTATIONS, Rotation, RotationSettings, rotate, rotation_name
+from analysis.components.solution import Solution
+from analysis.correlations.correlation import Correlations, smoothed
+
+LEAST_ROWS = 3
+SINGULAR = 1e-10
+"""Smallest eigenvalue between minus and plus this: the matrix is singular; below it is indefinite."""
+
+
+@dataclass
+class _Notes:
+    """Statuses and sentences as they gather."""
+
+    statuses: list[Status] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+
+    def add(self, status: Status, sentence: str) -> None:
+        self.statuses.append(status)
+        self.sentences.append(sentence)
+
+    def add_all(self, status: str, sentences: Sequence[str]) -> None:
+        self.statuses.append(Status(status))
+        self.sentences.extend(sentences)
+
+
+def find_components(
+    correlation: np.ndarray | pd.DataFrame | Correlations,
+    n: float | None = None,
+    items: Sequence[str] | None = None,
+    *,
+    n_components: int,
+    extraction: str = "minres",
+    rotation: str = "oblimin",
+    gamma: float = 0.0,
+    power: float = 4.0,
+    delta: float = 0.01,
+    target: np.ndarray | pd.DataFrame | None = None,
+    random_starts: int | None = None,
+    seed: int = 0,
+    lower_bound: float = LOWER_BOUND,
+    smooth: bool = True,
+    tolerance: float = 1e-9,
+    max_iterations: int | None = None,
+) -> Solution:
+    """Extract and rotate ``n_components`` from ``correlation`` (p, p) of ``n`` rows.
+
+    ``items`` names the rows of an array (a frame has its own). :class:`analysis.correlations.correlation.Correlations`
+    bring their own n and items, and their status and warnings go with the solution. ``extraction``: a name of
+    :data:`analysis.components.extraction.EXTRACTIONS`. ``rotation``: a name of
+    :data:`analysis.components.rotation.ROTATIONS`, with ``gamma`` (oblimin), ``power`` (promax), ``delta`` (geomin) and
+    ``target`` (p, m; NaN cells are free). ``random_starts`` and ``seed``: see
+    :func:`analysis.components.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An indefinite
+    matrix is smoothed unless ``smooth`` is False. ``tolerance`` and ``max_iterations`` are those of
+    :func:`analysis.components.extraction.extract`.
+
+    Columns are ordered by variance explained and signed by their sum, except after a target rotation, where they
+    stay in the target's order and sign. The status is the most serious of: ``local_minima`` (the identity start did
+    not reach the best criterion, or fewer than half of the starts did), ``heywood``, ``indefinite``, ``not_converged``,
+    ``underidentified`` (negative degrees of freedom), ``too_few_rows`` (n <= p), ``singular``; ``warnings`` say the
+    same in sentences.
+
+    Raises :class:`AnalysisError` for a matrix that is no correlation matrix, n below 3, more components than the
+    items allow, unknown names, and ML on a singular matrix.
+
+    >>> loadings = np.array([[.8, 0], [.7, 0], [.6, 0], [0, .7], [0, .6], [0, .5]])
+    >>> matrix = loadings @ np.array([[1, .3], [.3, 1]]) @ loadings.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = find_components(matrix, 500, n_components=2)
+    >>> found.status, found.phi.round(3)[0, 1], found.pattern.round(3)[0]
+    ('ok', np.float64(0.3), array([0.8, 0. ]))
+    """
+    notes = _Notes()
+    if isinstance(correlation, Correlations):
+        notes.add_all(correlation.status, correlation.warnings)
+        n, items = correlation.n if n is None else n, correlation.items
+        correlation = correlation.matrix
+    matrix, names = _correlation(correlation, items)
+    rows = _rows(n)
+    name = rotation_name(rotation)
+    if extraction not in EXTRACTIONS:
+        raise AnalysisError(
+            f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
+        )
+    matrix = _conditioned(matrix, names, rows, extraction, smooth, notes)
+    if rows <= len(names) and Status.TOO_FEW_ROWS not in notes.statuses:
+        notes.add(
+            Status.TOO_FEW_ROWS,
+            f"{several(rows, 'row')} for {several(len(names), 'item')}; more rows than items are needed.",
+        )
+    found = extract(
+        matrix, n_components, extraction, lower_bound=lower_bound, tolerance=tolerance, max_iterations=max_iterations
+    )
+    if extraction != "components" and degrees_of_freedom(len(names), n_components) < 0:
+        notes.add(
+            Status.UNDERIDENTIFIED,
+            f"{several(n_components, 'component')} of {several(len(names), 'item')}: more parameters than "
+            "correlations, this is one of many solutions.",
+        )
+    _note_extraction(found, names, extraction, notes)
+    settings = RotationSettings(
+        gamma=gamma, power=power, delta=delta, target=None if target is None else np.asarray(target, dtype=float)
+    )
+    rotated = rotate(found.loadings[0], name, random_starts=random_starts, seed=seed, settings=settings)
+    _note_rotation(rotated, notes)
+    solution = Solution(
+        items=names,
+        correlation=matrix,
+        n=rows,
+        extraction=extraction,
+        rotation=_full_name(name, gamma, power, delta),
+        pattern=rotated.loadings,
+        phi=rotated.phi,
+        uniqueness=found.uniqueness[0],
+        status=most_serious(notes.statuses).value,
+        warnings=tuple(notes.sentences),
+        diagnostics=_diagnostics(found, rotated),
+        constants=settings,
+    )
+    return solution if ROTATIONS[name].family in ("target", "procrustes") else solution.ordered_and_signed()
+
+
+def _correlation(
+    correlation: np.ndarray | pd.DataFrame, items: Sequence[str] | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The matrix as an exactly symmetric array with a unit diagonal, and its item names."""
+    if isinstance(correlation, pd.DataFrame) and items is None:
+        items = [str(column) for column in correlation.columns]
+    try:
+        matrix = np.array(correlation, dtype=float)
+    except (TypeError, ValueError):
+        raise AnalysisError("The correlation matrix holds values that are not numbers.") from None
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise AnalysisError(f"A correlation matrix is square; this one has shape {matrix.shape}.")
+    names = tuple(items) if items is not None else tuple(f"item_{i + 1}" for i in range(len(matrix)))
+    if len(names) != len(matrix) or len(set(names)) != len(names):
+        raise AnalysisError(
+            f"{several(len(matrix), 'row')}, different item names: {len(set(names))}; one per row is needed."
+        )
+    if len(matrix) < 2:
+        raise AnalysisError(f"{several(len(matrix), 'item')}; components need at least 2.", Status.TOO_FEW_ITEMS)
+    bad = [name for name, row in zip(names, matrix, strict=True) if not np.all(np.isfinite(row))]
+    if bad:
+        raise AnalysisError(f"Correlations are missing or infinite for: {', '.join(bad[:20])}; leave these items out.")
+    if np.max(np.abs(np.diag(matrix) - 1)) > 1e-6:
+        raise AnalysisError("The diagonal is not 1: this is not a correlation matrix.")
+    if np.max(np.abs(matrix - matrix.T)) > 1e-6:
+        raise AnalysisError("The matrix is not symmetric: this is not a correlation matrix.")
+    if np.max(np.abs(matrix)) > 1 + 1e-6:
+        raise AnalysisError("There are correlations beyond 1 or -1: this is not a correlation matrix.")
+    matrix = np.clip((matrix + matrix.T) / 2, -1.0, 1.0)
+    np.fill_diagonal(matrix, 1.0)
+    return matrix, names
+
+
+def _rows(n: float | None) -> float:
+    if n is None or np.isnan(n):
+        return float("nan")
+    if not np.isfinite(n) or n < LEAST_ROWS:
+        raise AnalysisError(f"n is {n:g}; components need at least {LEAST_ROWS} rows.", Status.TOO_FEW_ROWS)
+    return float(n)
+
+
+def _conditioned(
+    matrix: np.ndarray, names: tuple[str, ...], rows: float, extraction: str, smooth: bool, notes: _Notes
+) -> np.ndarray:
+    """Smooth an indefinite matrix, refuse what ML cannot use, and say what makes a matrix singular."""
+    smallest = float(np.linalg.eigvalsh(matrix)[0])
+    if smallest < -SINGULAR:
+        notes.add(
+            Status.INDEFINITE,
+            f"The correlation matrix is indefinite (smallest eigenvalue {smallest:.2g})"
+            + (" and was smoothed." if smooth else "."),
+        )
+        if not smooth and extraction == "ml":
+            raise AnalysisError(
+                "Maximum likelihood needs a positive definite correlation matrix; this one is indefinite.",
+                Status.INDEFINITE,
+            )
+        return smoothed(matrix) if smooth else matrix
+    if smallest <= SINGULAR:
+        first, second = np.nonzero(np.triu(np.abs(matrix) >= 1 - 1e-10, k=1))
+        same = "; ".join(f"{names[i]} and {names[j]}" for i, j in zip(first[:5], second[:5], strict=True))
+        cause = f" These items are the same: {same}." if same else ""
+        if not same and rows <= len(names):
+            cause = f" {several(rows, 'row')} cannot make a regular one of {several(len(names), 'item')}."
+        if extraction == "ml":
+            raise AnalysisError(
+                f"Maximum likelihood cannot use a singular correlation matrix; use minres or drop items.{cause}",
+                Status.SINGULAR,
+            )
+        notes.add(Status.SINGULAR, f"The correlation matrix is singular, so there is no chi-square.{cause}")
+    return matrix
+
+
+def _note_extraction(found: Extraction, names: tuple[str, ...], extraction: str, notes: _Notes) -> None:
+    if not found.converged[0]:
+        notes.add(Status.NOT_CONVERGED, f"The extraction ({extraction}) did not converge.")
+    if np.any(found.heywood[0]):
+        guilty = ", ".join(name for name, bad in zip(names, found.heywood[0], strict=True) if bad)
+        notes.add(Status.HEYWOOD, f"Heywood case: no uniqueness is left for {guilty}.")
+
+
+def _note_rotation(rotated: Rotation, notes: _Notes) -> None:
+    if not rotated.converged:
+        notes.add(Status.NOT_CONVERGED, f"The rotation ({rotated.name}) did not converge.")
+    if rotated.starts == 1 or rotated.starts_at_best == rotated.starts:
+        return
+    sentence = (
+        f"{rotated.starts_at_best} of {several(rotated.starts, 'rotation start')} reached the best criterion; "
+        f"{rotated.minima} different minima were met."
+    )
+    if not rotated.first_is_best:
+        sentence += " A single start from the unrotated solution, as in R and SPSS, ends in another one."
+    doubtful = not rotated.first_is_best or rotated.starts_at_best * 2 < rotated.starts
+    notes.add(Status.LOCAL_MINIMA if doubtful else Status.OK, sentence)
+
+
+def _full_name(name: str, gamma: float, power: float, delta: float) -> str:
+    """The rotation's name with those of its constants that are not the usual ones, so that it can be made again."""
+    family = ROTATIONS[name].family
+    if family == "oblimin" and name.startswith("oblimin") and gamma != 0.0:
+        return f"{name}(gamma={gamma:g})"
+    if family == "promax" and power != 4.0:
+        return f"{name}(power={power:g})"
+    if family == "geomin" and delta != 0.01:
+        return f"{name}(delta={delta:g})"
+    return name
+
+
+def _diagnostics(found: Extraction, rotated: Rotation) -> dict[str, float]:
+    return {
+        "extraction_objective": float(found.objective[0]),
+        "extraction_gradient": float(found.gradient[0]),
+        "extraction_iterations": float(found.iterations[0]),
+        "rotation_criterion": rotated.criterion,
+        "rotation_gradient": rotated.gradient,
+        "rotation_iterations": float(rotated.iterations),
+        "rotation_starts": float(rotated.starts),
+        "rotation_starts_at_best": float(rotated.starts_at_best),
+        "rotation_minima": float(rotated.minima),
+        "rotation_first_is_best": float(rotated.first_is_best),
+    }

@@ -1,0 +1,190 @@
+"""Parallel analysis (Horn 1965): eigenvalues to be expected when items have nothing in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from analysis.common.resampling import Block, MapFunction
+from analysis.common.status import AnalysisError, Status
+from analysis.components.extraction import squared_multiple_correlations
+from analysis.components.one_factor import one_factor_communalities
+from analysis.components.tridiagonal import tridiagonal_eigenvalues, tridiagonal_forms
+from analysis.correlations.cross_products import CrossProducts
+
+KINDS = ("components", "smc", "minres")
+"""Which eigenvalues: of R (principal components); of R with squared multiple correlations in the diagonal (common
+factors, O'Connor 2000); of R with one-factor minres communalities there (common factors, psych ``fa.parallel``)."""
+
+BLOCK = 50
+"""Data sets per random stream. It is part of the result: another value draws other data sets from the same seed."""
+
+Forms = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Of each kind, tridiagonal matrices (diagonals, off-diagonals) that have the eigenvalues of a block's data sets."""
+
+_IN_CACHE = 25
+"""Matrices that are made at once in the same memory, which stays near the processor. Not part of the result."""
+
+
+@dataclass(frozen=True, eq=False)
+class ParallelReference:
+    """Eigenvalues (p,) of random data for one kind and source (``normal`` or ``permuted``): mean, sd and percentile."""
+
+    kind: str
+    source: str
+    mean: np.ndarray
+    sd: np.ndarray
+    percentile: np.ndarray
+    level: float
+    replicates: int
+
+
+def reduced_eigenvalues(stack: np.ndarray, kind: str) -> np.ndarray:
+    """(B, p) eigenvalues, largest first, of each of ``stack`` (B, p, p) with the diagonal that ``kind`` puts in.
+
+    Raises :class:`AnalysisError` for an unknown kind."""
+    return np.linalg.eigvalsh(_reduced(stack, kind))[:, ::-1]
+
+
+def _reduced(stack: np.ndarray, kind: str) -> np.ndarray:
+    """``stack`` (B, p, p), with communalities in the diagonal where ``kind`` wants them."""
+    if kind not in KINDS:
+        raise AnalysisError(f"Unknown kind of eigenvalues {kind!r}; known are {', '.join(KINDS)}.", Status.UNKNOWN_NAME)
+    if kind != "components":
+        diagonal = np.arange(stack.shape[-1])
+        communality = squared_multiple_correlations(stack) if kind == "smc" else one_factor_communalities(stack)
+        stack = stack.copy()
+        stack[:, diagonal, diagonal] = communality
+    return stack
+
+
+def parallel_analysis(
+    n: int,
+    n_items: int,
+    *,
+    kinds: Sequence[str] = ("components", "smc"),
+    replicates: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    rows: np.ndarray | None = None,
+    run: MapFunction = map,
+) -> list[ParallelReference]:
+    """References for normal data of ``n`` rows and ``n_items`` items, and for permuted ``rows`` (n, p) where given.
+
+    Normal data are never made: their correlation matrix is drawn as a Wishart matrix by Bartlett's decomposition. Rows
+    are permuted within each item, missing answers with them, and correlated pairwise. Percentiles are R's type 7.
+
+    Each block of 50 data sets has its own stream spawned from ``seed``, so that ``run``, a drop-in for :func:`map`
+    that may spread blocks over workers, changes nothing in the result. A block ends with tridiagonal matrices; the
+    eigenvalues of all blocks are then found together (:mod:`analysis.components.tridiagonal`).
+
+    Raises :class:`AnalysisError` for fewer than 3 rows, 2 items or 2 replicates, or an unknown kind.
+    """
+    if n < 3 or n_items < 2 or replicates < 2:
+        raise AnalysisError(
+            f"Parallel analysis needs 3 rows, 2 items and 2 replicates, not {n}, {n_items} and {replicates}.",
+            Status.TOO_FEW_ROWS if n < 3 else Status.INVALID_INPUT,
+        )
+    for kind in kinds:
+        if kind not in KINDS:
+            raise AnalysisError(f"Unknown kind of eigenvalues {kind!r}; known are {', '.join(KINDS)}.")
+    normal_seed, permuted_seed = np.random.SeedSequence(seed).spawn(2)
+    normal = partial(_normal_block, n=n, items=n_items, kinds=tuple(kinds))
+    blocks = {"normal": list(run(normal, _blocks(normal_seed, replicates)))}
+    if rows is not None:
+        permuted = partial(_permuted_block, standard=_standardised(np.asarray(rows, dtype=float)), kinds=tuple(kinds))
+        blocks["permuted"] = list(run(permuted, _blocks(permuted_seed, replicates)))
+    return _summaries(blocks, kinds, level, replicates)
+
+
+def _blocks(seed: np.random.SeedSequence, replicates: int) -> list[Block]:
+    sizes = [min(BLOCK, replicates - start) for start in range(0, replicates, BLOCK)]
+    return [Block(*one) for one in zip(range(len(sizes)), sizes, seed.spawn(len(sizes)), strict=True)]
+
+
+def _normal_block(block: Block, *, n: int, items: int, kinds: tuple[str, ...]) -> Forms:
+    rng, size = np.random.default_rng(block.seed), block.size
+    stack = np.empty((size, items, items))
+    if n - 1 >= items:
+        # Rows of the Cholesky factor of a Wishart matrix, each scaled to unit length, give the correlation matrix.
+        below, degrees = np.tril_indices(items, -1), n - 1 - np.arange(items)
+        normal = rng.standard_normal((size, len(below[0])))
+        lengths = np.sqrt(rng.chisquare(degrees, (size, items)))
+        factors = np.zeros((_IN_CACHE, items, items))
+        for start in range(0, size, _IN_CACHE):
+            part = slice(start, start + _IN_CACHE)
+            factor = factors[: len(normal[part])]
+            factor[:, below[0], below[1]] = normal[part]
+            factor[:, np.arange(items), np.arange(items)] = lengths[part]
+            _products(factor, stack[part])
+    else:
+        data = rng.standard_normal((size, items, n))
+        _products(data - data.mean(axis=2, keepdims=True), stack)
+    return _forms(stack, kinds)
+
+
+def _products(rows: np.ndarray, out: np.ndarray) -> None:
+    """Write cosines between the rows of each matrix to ``out`` (B, p, p); ``rows`` (B, p, m) are scaled in place."""
+    rows /= np.sqrt(np.einsum("bij,bij->bi", rows, rows))[:, :, None]
+    np.matmul(rows, np.swapaxes(rows, 1, 2), out=out)
+
+
+def _permuted_block(block: Block, *, standard: np.ndarray, kinds: tuple[str, ...]) -> Forms:
+    """``standard`` (p, n), items in rows, so that each is permuted in place."""
+    rng, size = np.random.default_rng(block.seed), block.size
+    items, n = standard.shape
+    complete = not np.any(np.isnan(standard))
+    stack, shuffled = np.empty((size, items, items)), np.empty_like(standard)
+    names = tuple(str(item) for item in range(items))
+    for replicate in range(size):
+        # Into memory that is there: numpy takes half as long again to make its own.
+        rng.permuted(standard, axis=1, out=shuffled)
+        if complete:
+            stack[replicate] = shuffled @ shuffled.T / n
+        else:
+            products = CrossProducts.from_rows(shuffled.T, names, origin=np.zeros(items))
+            stack[replicate] = np.nan_to_num(products.pearson())
+    return _forms(stack, kinds)
+
+
+def _forms(stack: np.ndarray, kinds: tuple[str, ...]) -> Forms:
+    return {kind: tridiagonal_forms(_reduced(stack, kind)) for kind in kinds}
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+    """Items in rows, mean 0 and population variance 1 over what was answered."""
+    if rows.ndim != 2 or np.any(np.isinf(rows)):
+        raise AnalysisError("Rows to permute are a table of rows by items without infinite values.")
+    rows = rows[~np.all(np.isnan(rows), axis=1)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        standard = ((rows - np.nanmean(rows, axis=0)) / np.nanstd(rows, axis=0)).T
+    if not np.all(np.isfinite(standard).any(axis=1)):
+        raise AnalysisError("An item without variance cannot be permuted; leave it out.", Status.CONSTANT)
+    return np.ascontiguousarray(standard)
+
+
+def _summaries(
+    blocks: Mapping[str, list[Forms]], kinds: Sequence[str], level: float, replicates: int
+) -> list[ParallelReference]:
+    """The references of each source, kind by kind. Eigenvalues of one kind are found together, whatever the source."""
+    eigenvalues = {}
+    for kind in kinds:
+        diagonals, beside = zip(*(block[kind] for source in blocks.values() for block in source), strict=True)
+        found = tridiagonal_eigenvalues(np.concatenate(diagonals), np.concatenate(beside))
+        eigenvalues[kind] = dict(zip(blocks, np.split(found, len(blocks)), strict=True))
+    return [
+        ParallelReference(
+            kind,
+            source,
+            eigenvalues[kind][source].mean(axis=0),
+            eigenvalues[kind][source].std(axis=0, ddof=1),
+            np.quantile(eigenvalues[kind][source], level, axis=0),
+            level,
+            replicates,
+        )
+        for source in blocks
+        for kind in kinds
+    ]

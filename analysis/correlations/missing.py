@@ -1,0 +1,184 @@
+"""Missing answers: maximum likelihood means and covariances under normality, by the EM algorithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.common.status import AnalysisError, Status
+from analysis.common.wording import several
+
+PATTERNS_AT_ONCE = 256
+SINGULAR = 1e-7
+"""Smallest eigenvalue of the covariance of standardised items below which the optimum counts as singular."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """ML estimates: mean (p,), covariance (p, p) with divisor n, correlation (p, p); iterations, converged, and the
+    log-likelihood of the observed answers. ``singular`` says that the likelihood rises towards a covariance that is
+    not positive definite, as it does with many missing answers and few rows; the estimate is then the last inside."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    correlation: np.ndarray
+    iterations: int
+    converged: bool
+    singular: bool
+    log_likelihood: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Patterns:
+    """Sufficient statistics of each pattern of answers: seen (k, p) 0/1, count (k,), mean (k, p) and scatter about that
+    mean (k, p, p)."""
+
+    seen: np.ndarray
+    count: np.ndarray
+    mean: np.ndarray
+    scatter: np.ndarray
+
+
+def ml_moments(values: np.ndarray, *, tolerance: float = 1e-8, max_iterations: int = 1000) -> Moments:
+    """Means and covariance of ``values`` (n, p) with NaN for missing, by EM (Dempster, Laird & Rubin 1977; Little &
+    Rubin 2002, section 11.2). It is what lavaan reports as ``missing = "ml"`` for the saturated model.
+
+    Patterns of answers are worked on in batches. SQUAREM steps (Varadhan & Roland 2008) speed up the slow end; a step
+    that does not raise the likelihood or leaves the positive definite matrices is not taken. ``tolerance`` is on the
+    largest change of a standardised mean or covariance in one EM step.
+
+    Raises :class:`AnalysisError` when an item has no answers or no variance.
+
+    >>> ml_moments(np.array([[1., 1.], [2., 3.], [3., 2.], [4., 4.]])).covariance
+    array([[1.25, 1.  ],
+           [1.  , 1.25]])
+    """
+    data = np.asarray(values, dtype=float)
+    data = data[~np.all(np.isnan(data), axis=1)]
+    if data.shape[0] < 3:
+        raise AnalysisError(f"{several(data.shape[0], 'row')} with answers; EM needs at least 3.", Status.TOO_FEW_ROWS)
+    answered = ~np.isnan(data)
+    if not np.all(answered.any(axis=0)):
+        raise AnalysisError("An item without any answer cannot be part of an EM covariance.", Status.NO_DATA)
+    centre = np.nanmean(data, axis=0)
+    scale = np.nanstd(data, axis=0)
+    if np.any(scale <= 0):
+        raise AnalysisError("An item without variance cannot be part of an EM covariance.", Status.CONSTANT)
+    patterns = _patterns((data - centre) / scale)
+    state = _pack(np.zeros(data.shape[1]), np.eye(data.shape[1]))
+    size = data.shape[1]
+    converged, singular, iteration = False, False, 0
+    while iteration < max_iterations:
+        first, likelihood = _em_step(state, patterns, size)
+        iteration += 1
+        change = first - state
+        if np.max(np.abs(change)) < tolerance:
+            state, converged = first, True
+            break
+        second, _ = _em_step(first, patterns, size)
+        iteration += 1
+        proposal = _accelerated(state, change, first, second, likelihood, patterns, size)
+        singular = bool(np.linalg.eigvalsh(_unpack(proposal, size)[1])[0] < SINGULAR)
+        if singular:
+            break
+        state = proposal
+    mean, covariance = _unpack(state, size)
+    likelihood = _em_step(state, patterns, size)[1] - float(np.sum(np.log(scale) * answered.sum(axis=0)))
+    spread = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(spread, spread)
+    np.fill_diagonal(correlation, 1.0)
+    return Moments(
+        mean=mean * scale + centre,
+        covariance=covariance * np.outer(scale, scale),
+        correlation=correlation,
+        iterations=iteration,
+        converged=converged,
+        singular=singular,
+        log_likelihood=likelihood,
+    )
+
+
+def _patterns(data: np.ndarray) -> _Patterns:
+    answered = ~np.isnan(data)
+    seen, which = np.unique(answered, axis=0, return_inverse=True)
+    filled = np.where(answered, data, 0.0)
+    kinds, size = seen.shape
+    count = np.bincount(which.ravel(), minlength=kinds).astype(float)
+    mean, scatter = np.zeros((kinds, size)), np.zeros((kinds, size, size))
+    for kind in range(kinds):
+        rows = filled[which.ravel() == kind]
+        mean[kind] = rows.mean(axis=0)
+        centred = np.where(seen[kind], rows - mean[kind], 0.0)
+        scatter[kind] = centred.T @ centred
+    return _Patterns(seen.astype(float), count, mean, scatter)
+
+
+def _pack(mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    return np.concatenate([mean, covariance[np.triu_indices(len(mean))]])
+
+
+def _unpack(state: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    covariance = np.zeros((size, size))
+    covariance[np.triu_indices(size)] = state[size:]
+    return state[:size], covariance + np.triu(covariance, 1).T
+
+
+def _em_step(state: np.ndarray, patterns: _Patterns, size: int) -> tuple[np.ndarray, float]:
+    """One EM step, and the log-likelihood of the state it started from.
+
+    With V the inverse of a pattern's covariance block (zero elsewhere), everything the step needs is the sum of V and
+    of V S V over patterns; the full covariance is multiplied in once, at the end.
+    """
+    mean, covariance = _unpack(state, size)
+    weight, pull = np.zeros((size, size)), np.zeros(size)
+    spread = np.zeros((size, size))
+    likelihood = 0.0
+    for start in range(0, len(patterns.count), PATTERNS_AT_ONCE):
+        part = slice(start, start + PATTERNS_AT_ONCE)
+        seen, count = patterns.seen[part], patterns.count[part]
+        both = seen[:, :, None] * seen[:, None, :]
+        # Unseen items get a unit diagonal, so that one batched inverse serves every pattern.
+        padded = covariance * both + np.eye(size) * (1 - seen)[:, :, None]
+        inverse = np.linalg.inv(padded) * both
+        distance = (patterns.mean[part] - mean) * seen
+        pushed = np.matmul(inverse, distance[:, :, None])[:, :, 0]
+        weight += np.tensordot(count, inverse, axes=1)
+        pull += count @ pushed
+        spread += (pushed * count[:, None]).T @ pushed
+        several = np.flatnonzero(count > 1)
+        scatter, block = patterns.scatter[part][several], inverse[several]
+        spread += np.sum(np.matmul(np.matmul(block, scatter), block), axis=0)
+        likelihood -= 0.5 * float(
+            np.sum(count * (np.linalg.slogdet(padded)[1] + seen.sum(axis=1) * np.log(2 * np.pi)))
+            + np.sum(count * np.sum(pushed * distance, axis=1))
+            + np.sum(block * scatter)
+        )
+    rows = patterns.count.sum()
+    moved = covariance @ pull / rows
+    updated = covariance + covariance @ (spread - weight) @ covariance / rows - np.outer(moved, moved)
+    return _pack(mean + moved, (updated + updated.T) / 2), likelihood
+
+
+def _accelerated(
+    state: np.ndarray,
+    change: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    likelihood: float,
+    patterns: _Patterns,
+    size: int,
+) -> np.ndarray:
+    """The SQUAREM extrapolation of two EM steps where it is safe, the second EM step otherwise."""
+    curve = (second - first) - change
+    norm = np.linalg.norm(curve)
+    if norm < 1e-14:
+        return second
+    length = -max(1.0, float(np.linalg.norm(change) / norm))
+    if length == -1.0:
+        return second
+    proposal = state - 2 * length * change + length**2 * curve
+    if np.linalg.eigvalsh(_unpack(proposal, size)[1])[0] <= SINGULAR:
+        return second
+    settled, reached = _em_step(proposal, patterns, size)
+    return settled if reached >= likelihood else second

@@ -1,0 +1,324 @@
+"""One therapist, several clients, both rating: what part of a rating is the therapist's, what part the dyad's.
+
+The reciprocal one-with-many design (Marcus, Kashy & Baldwin 2009). A rating of the alliance by client and by therapist
+is the sum of a therapist effect, a dyad effect and error, each pair of effects correlated between the two raters. For
+the client's rating the therapist effect is how this therapist is seen by all clients (partner effect); for the
+therapist's rating it is how the therapist sees all clients (perceiver effect).
+
+A client has one therapist, so a client's own tendency and the relationship with this therapist cannot be told apart:
+the dyad variance is both. Only with several sessions per dyad is it told from error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from analysis.common.observations import check_level, groups_within, is_constant, labels, numeric, renumber
+from analysis.common.results import blank, tidy
+from analysis.common.status import AnalysisError, Status
+from analysis.common.wording import several
+from analysis.two_views.two_rater_likelihood import PARTS, TwoRaterLikelihood
+from analysis.two_views.two_rater_search import Maximum, by_moments, covariances, maximise
+
+BOUNDARY = 1e-4
+
+
+@dataclass(frozen=True)
+class VariancePart:
+    """One source of variance of one rater's ratings: variance, standard error, interval, share of the rater's total.
+
+    The interval is symmetric on the cube-root scale, on which a variance is nearly normal (Wilson & Hilferty 1931);
+    with few therapists one of the variance itself lies too low. ``dyad`` is client plus relationship (plus error, when
+    dyads have one session each).
+    """
+
+    rater: str
+    part: str
+    variance: float
+    se: float
+    ci_lower: float
+    ci_upper: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Reciprocity:
+    """Correlation of both raters' effects of one part, its interval through Fisher's z, and p by likelihood ratio (of
+    therapists by F with two degrees of freedom fewer than there are, as chi-square finds too much with few).
+
+    ``therapist``: generalised reciprocity (do therapists whom clients rate highly rate their clients highly?);
+    ``dyad``: dyadic reciprocity; ``error``: the same session seen alike.
+    """
+
+    part: str
+    correlation: float
+    ci_lower: float
+    ci_upper: float
+    p: float
+
+
+@dataclass(frozen=True)
+class OneWithMany:
+    """Variance parts of both raters and their reciprocities; made by :func:`one_with_many`.
+
+    clients_mean, therapists_mean: estimated means of both raters. log_likelihood: restricted.
+    """
+
+    variances: tuple[VariancePart, ...]
+    reciprocities: tuple[Reciprocity, ...]
+    client_mean: float
+    therapist_mean: float
+    log_likelihood: float
+    level: float
+    n: int
+    n_dyads: int
+    n_therapists: int
+    n_dropped: int
+    status: Status
+    warnings: tuple[str, ...]
+
+    def variance(self, rater: str, part: str) -> VariancePart:
+        """One variance part; raises :class:`AnalysisError` for an unknown rater or part."""
+        for found in self.variances:
+            if (found.rater, found.part) == (rater, part):
+                return found
+        raise AnalysisError(f"There is no variance of '{part}' in ratings by '{rater}'.", Status.UNKNOWN_NAME)
+
+    def reciprocity(self, part: str) -> Reciprocity:
+        """One reciprocity; raises :class:`AnalysisError` for an unknown part."""
+        for found in self.reciprocities:
+            if found.part == part:
+                return found
+        raise AnalysisError(f"There is no reciprocity of '{part}'.", Status.UNKNOWN_NAME)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per rater and part (``variance``), and one per part for both raters (``reciprocity``)."""
+        model = tidy(self, "variances", "reciprocities")
+        rows = [{"quantity": "variance", "estimate": item.variance, **vars(item), **model} for item in self.variances]
+        rows += [
+            {"quantity": "reciprocity", "rater": "both", "estimate": item.correlation, **vars(item), **model}
+            for item in self.reciprocities
+        ]
+        columns = ["quantity", "rater", "part", "estimate", "se", "share", "ci_lower", "ci_upper", "p", *model]
+        return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def one_with_many(
+    client: ArrayLike,
+    therapist_rating: ArrayLike,
+    *,
+    therapist: ArrayLike,
+    dyad: ArrayLike | None = None,
+    level: float = 0.95,
+) -> OneWithMany:
+    """Split ``client`` and ``therapist_rating`` (n,) of one measure into therapist, dyad and error variance (REML).
+
+    One row per dyad, or with ``dyad`` one row per session. A rating may be missing on one side; rows without any are
+    left out. Therapists with one client each leave the therapist variance untold (``underidentified``); one therapist
+    gives ``too_few_clusters``; a variance or correlation on its bound is ``boundary``. Then dyad variance and dyadic
+    reciprocity remain. Raises :class:`AnalysisError` for columns that are not numbers, hold infinities or differ in
+    length, and for a dyad that has several therapists.
+    """
+    check_level(level)
+    ratings = [numeric(client, "client"), numeric(therapist_rating, "therapist rating")]
+    of_therapist, _ = labels(therapist, "therapist")
+    of_dyad = np.arange(len(of_therapist)) if dyad is None else labels(dyad, "dyad", in_order=False)[0]
+    if len({len(values) for values in (*ratings, of_therapist, of_dyad)}) > 1:
+        raise AnalysisError("Ratings, therapists and dyads differ in length; give one row per dyad and session.")
+    kept = ~(np.isnan(ratings[0]) & np.isnan(ratings[1])) & (of_therapist >= 0) & (of_dyad >= 0)
+    given = np.array([rating[kept] for rating in ratings]).T
+    of_therapist, therapists = renumber(of_therapist[kept])
+    of_dyad, dyads = renumber(of_dyad[kept])
+    therapist_of, extra = groups_within(of_dyad, of_therapist, len(dyads))
+    if extra:
+        raise AnalysisError(
+            "A dyad has one therapist; some have several. Give a client who changed therapist two dyads."
+        )
+    known: dict[str, Any] = {"level": level, "n": len(given), "n_dyads": len(dyads)}
+    known |= {"n_therapists": len(therapists), "n_dropped": int((~kept).sum())}
+    design = _Design(given, of_dyad, therapist_of, len(therapists))
+    status, sentence = design.obstacle()
+    if status is not Status.OK:
+        return blank(OneWithMany, variances=(), reciprocities=(), status=status, warnings=(sentence,), **known)
+    return design.fit().result(known)
+
+
+class _Design:
+    """Ratings (n, 2) in dyads in therapists, and which levels can be told apart."""
+
+    def __init__(self, ratings: np.ndarray, of_dyad: np.ndarray, of_therapist: np.ndarray, n_therapists: int) -> None:
+        self.of_dyad, self.of_therapist, self.n_therapists = of_dyad, of_therapist, n_therapists
+        self.n_dyads = len(of_therapist)
+        # Column by column in memory, as every use goes along columns.
+        columns = [_standardised(column) for column in ratings.T]
+        self.values, self.observed = (np.array([column[at] for column in columns]).T for at in (0, 1))
+        self.centre, self.scale = (np.array([column[at] for column in columns]) for at in (2, 3))
+        self.constant = [is_constant(column[seen]) for column, seen in zip(ratings.T, self.observed.T, strict=True)]
+        self.both = self.observed[:, 0] & self.observed[:, 1]
+        sessions = np.bincount(of_dyad, minlength=self.n_dyads) if self.n_dyads else np.zeros(0, dtype=int)
+        caseload = np.bincount(of_therapist, minlength=n_therapists) if self.n_dyads else np.zeros(0, dtype=int)
+        self.has_sessions = bool((sessions > 1).any())
+        self.has_caseloads = bool((caseload > 1).any()) and n_therapists > 1
+        self.parts = tuple(
+            part for part, told in zip(PARTS, (self.has_caseloads, True, self.has_sessions), strict=True) if told
+        )
+
+    def obstacle(self) -> tuple[Status, str]:
+        """Why nothing can be estimated, or ``ok``."""
+        both = self.both
+        if not len(both) or not all(seen.any() for seen in self.observed.T):
+            return Status.NO_DATA, "One of the raters has given no rating."
+        rated = len(renumber(self.of_dyad[both])[1])
+        if rated < 4:
+            return Status.TOO_FEW_ROWS, f"{several(rated, 'dyad')} rated by both; at least 4 are needed."
+        complete = [column[both] for column in self.values.T]
+        if any(self.constant) or any(is_constant(column) for column in complete):
+            return Status.CONSTANT, "One of the raters has given the same rating to all."
+        if abs(np.corrcoef(*complete)[0, 1]) > 1 - 1e-10:
+            return Status.SINGULAR, "Both raters' ratings are the same up to a constant."
+        return Status.OK, ""
+
+    def fit(self) -> _Fit:
+        """Maximise the restricted likelihood."""
+        likelihood = TwoRaterLikelihood(
+            self.values, self.observed, self.of_dyad, self.of_therapist, self.n_therapists, self.parts
+        )
+        return _Fit(self, likelihood, maximise(likelihood))
+
+
+class _Fit:
+    """A maximised likelihood on its way to a :class:`OneWithMany`."""
+
+    def __init__(self, design: _Design, likelihood: TwoRaterLikelihood, maximum: Maximum) -> None:
+        self.design, self.likelihood, self.maximum = design, likelihood, maximum
+        self.converged = maximum.converged
+        self.covariances = covariances(maximum.parameters, design.parts)
+
+    def result(self, known: dict[str, Any]) -> OneWithMany:
+        """The result in the units of the ratings."""
+        status, warnings = self._status()
+        moments, spread = self._moments_and_spread()
+        scale = self.design.scale
+        total = sum(np.diag(covariance) for covariance in self.covariances.values())
+        variances, reciprocities = [], []
+        for at, part in enumerate(self.design.parts):
+            for j, rater in enumerate(("client", "therapist")):
+                variance = float(moments[3 * at + 2 * j] * scale[j] ** 2)
+                se = float(np.sqrt(spread[3 * at + 2 * j, 3 * at + 2 * j]) * scale[j] ** 2)
+                share = float(self.covariances[part][j, j] / np.asarray(total)[j])
+                variances.append(VariancePart(rater, part, variance, se, *_around(variance, se, known["level"]), share))
+            reciprocities.append(self._reciprocity(part, at, moments, spread, known["level"]))
+        means = self.likelihood.evaluate(self.covariances).means * scale + self.design.centre
+        jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
+        return OneWithMany(
+            variances=tuple(variances),
+            reciprocities=tuple(reciprocities),
+            client_mean=float(means[0]),
+            therapist_mean=float(means[1]),
+            log_likelihood=-0.5 * (self.maximum.deviance + jacobian),
+            status=status,
+            warnings=tuple(warnings),
+            **known,
+        )
+
+    def _status(self) -> tuple[Status, list[str]]:
+        design, warnings = self.design, []
+        status = Status.OK if self.converged else Status.NOT_CONVERGED
+        if not self.converged:
+            warnings.append("The likelihood could not be maximised.")
+        bound = [part for part, covariance in self.covariances.items() if _on_bound(covariance)]
+        if bound:
+            status = Status.BOUNDARY if self.converged else status
+            warnings.append(f"A variance is zero or a correlation one (singular fit): {', '.join(bound)}.")
+        if not design.has_caseloads:
+            one = design.n_therapists < 2
+            status = Status.TOO_FEW_CLUSTERS if one else Status.UNDERIDENTIFIED
+            reason = "There is one therapist" if one else "No therapist has two clients"
+            warnings.append(f"{reason}: therapist variance cannot be told, it is part of the dyad variance.")
+        if not design.has_sessions:
+            warnings.append("One session per dyad: dyad variance includes error.")
+        return status, warnings
+
+    def _moments_and_spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Variance, covariance, variance of each part, and their asymptotic covariance.
+
+        A part on its bound is held there and has none (NaN); so have all if the likelihood is not curved everywhere.
+        """
+        parts = self.design.parts
+        moments = np.concatenate([self.covariances[part][np.triu_indices(2)] for part in parts])
+        spread = np.full((len(moments),) * 2, np.nan)
+        free = np.flatnonzero(np.repeat([not _on_bound(self.covariances[part]) for part in parts], 3))
+
+        def slopes(points: np.ndarray) -> np.ndarray:
+            every = np.tile(moments, (len(points), 1))
+            every[:, free] = points
+            return by_moments(every, parts, self.likelihood)[:, free]
+
+        steps = 1e-4 * np.repeat([np.diag(self.covariances[part]).min() for part in parts], 3)
+        hessian = _hessian(slopes, moments[free], steps[free]) if len(free) else np.empty((0, 0))
+        if len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0:
+            spread[np.ix_(free, free)] = 2 * np.linalg.inv(hessian)
+        return moments, spread
+
+    def _reciprocity(self, part: str, at: int, moments: np.ndarray, spread: np.ndarray, level: float) -> Reciprocity:
+        a, c, b = moments[3 * at : 3 * at + 3]
+        if _no_variance(self.covariances[part]):
+            return Reciprocity(part, np.nan, np.nan, np.nan, np.nan)
+        r = float(np.clip(c / np.sqrt(a * b), -1, 1))
+        slope = np.array([-r / (2 * a), 1 / np.sqrt(a * b), -r / (2 * b)])
+        block = spread[3 * at : 3 * at + 3, 3 * at : 3 * at + 3]
+        se = float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
+        half = float(stats.norm.ppf(0.5 + level / 2)) * se
+        z = np.arctanh(r) if abs(r) < 1 else np.nan
+        gain = maximise(self.likelihood, part, self.maximum).deviance - self.maximum.deviance
+        p = self._p_of(part, max(gain, 0.0)) if self.converged else np.nan
+        return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), p)
+
+    def _p_of(self, part: str, gain: float) -> float:
+        """p of what a correlation gains in deviance; of two therapists nothing is left to tell it by."""
+        if part != "therapist":
+            return float(stats.chi2.sf(gain, 1))
+        df = self.design.n_therapists - 2
+        return float(stats.f.sf(gain, 1, df)) if df > 0 else np.nan
+
+
+def _standardised(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Standardised ratings (n,), zero where missing; which are observed; their mean and standard deviation (by n)."""
+    observed = ~np.isnan(ratings)
+    n = max(int(observed.sum()), 1)
+    values = ratings if observed.all() else np.where(observed, ratings, 0.0)
+    centre = float(values.sum()) / n
+    deviations = values - centre
+    deviations[~observed] = 0.0
+    scale = float(np.sqrt(deviations @ deviations / n))
+    return deviations / (scale if scale > 0 else 1.0), observed, centre, scale
+
+
+def _around(variance: float, se: float, level: float) -> tuple[float, float]:
+    """The interval of a variance that is symmetric on the cube-root scale, from zero where it would go below."""
+    root = np.cbrt(variance)
+    half = float(stats.norm.ppf(0.5 + level / 2)) * se / (3 * root**2) if root > 0 else np.nan
+    return float(max(root - half, 0.0) ** 3) if np.isfinite(half) else np.nan, float((root + half) ** 3)
+
+
+def _no_variance(covariance: np.ndarray) -> bool:
+    return bool(np.diag(covariance).min() < BOUNDARY)
+
+
+def _on_bound(covariance: np.ndarray) -> bool:
+    return _no_variance(covariance) or bool(np.linalg.det(covariance) < BOUNDARY * np.prod(np.diag(covariance)))
+
+
+def _hessian(slopes: Callable[[np.ndarray], np.ndarray], at: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Second derivatives by central differences of the slopes, (P, k) at points (P, k)."""
+    moves = np.diag(steps)
+    beside = slopes(np.vstack([at + moves, at - moves]))
+    hessian = (beside[: len(at)] - beside[len(at) :]) / (2 * steps[:, None])
+    return np.asarray((hessian + hessian.T) / 2)

@@ -1,0 +1,1 @@
+"""What the commands find and say; the command line itself is `flows.cli`."""

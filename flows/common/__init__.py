@@ -1,0 +1,1 @@
+"""What every room needs: errors, problems, paths, database connections, the lock, progress. Imports no other room."""

@@ -1,0 +1,1 @@
+"""Settings and the headers of deliveries, resolved to the tables that dbt reads instead of settings."""

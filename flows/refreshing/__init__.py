@@ -1,0 +1,1 @@
+"""A refresh: its steps in their order, its scope, its notes, and Prefect around it."""
