@@ -51,6 +51,20 @@ def suggested_label(
     return f"{label} ({'; '.join([*notes, 'suggested'])})"
 
 
+def told_apart(labels: Sequence[str | None], leading: Sequence[str]) -> list[str | None]:
+    """The labels, with a component's leading item where several components of a solution would be called the same.
+
+    >>> told_apart(["Bond (suggested)", "Bond (mostly wai_s.bond; suggested)", None], ["a_1", "b_2", "c_3"])
+    ['Bond, led by a_1 (suggested)', 'Bond, led by b_2 (mostly wai_s.bond; suggested)', None]
+    """
+    names = Counter(label.partition(" (")[0] for label in labels if label)
+    told: list[str | None] = []
+    for label, item in zip(labels, leading, strict=True):
+        name, bracket, notes = (label or "").partition(" (")
+        told.append(f"{name}, led by {item}{bracket}{notes}" if label and names[name] > 1 else label)
+    return told
+
+
 def _leading(shares: Mapping[str, float]) -> list[str]:
     ordered = [theme for theme in shares if theme != "other"] or list(shares)
     if not ordered or shares[ordered[0]] >= LEADING_SHARE:

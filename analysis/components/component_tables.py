@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.common.intervals import percentile_interval
 from analysis.common.status import Attempt, Status
 from analysis.common.study_rows import Rows
-from analysis.components.component_labels import suggested_label, theme_counts
+from analysis.components.component_labels import suggested_label, theme_counts, told_apart
 from analysis.components.correspondence import WordingCheck
 from analysis.components.general_factor import GeneralFactor, explained_common_variances
 from analysis.components.item_facts import ItemFacts
@@ -187,10 +187,12 @@ def components_table(
     table["share_reverse_keyed"] = [
         sum(item in facts.reversed_items for item in items) / len(items) if items else np.nan for items in marked
     ]
-    table["suggested_label"] = [
+    labels = [
         suggested_label(items, facts.themes, facts.scales, list(facts.reversed_items), facts.theme_names)
         for items in marked
     ]
+    leading = [solution.items[place] for place in np.argmax(np.abs(solution.pattern), axis=0)]
+    table["suggested_label"] = told_apart(labels, leading)
     table["themes"] = pd.Series([theme_counts(items, facts.themes) for items in marked], dtype=object)
     table["status"] = [solution.status if items else Status.TOO_FEW_ITEMS.value for items in marked]
     table["reason"] = [

@@ -106,9 +106,14 @@ def p_value(value: Any) -> str:
 
 
 def interval(row: Row, digits: int = 2) -> str:
-    """`, 95 % CI .08 to .39`, or nothing where there is none."""
+    """`, 95 % CI .08 to .39`, or nothing where there is none.
+
+    What takes few values, as the likeness of two groupings does, can be one and the same in nearly all resamples.
+    """
     if not (known(row.get("lower")) and known(row.get("upper"))):
         return ""
+    if row["lower"] == row["upper"]:
+        return ", the same in nearly all resamples"
     return f", 95 % CI {number(row['lower'], digits)} to {number(row['upper'], digits)}"
 
 

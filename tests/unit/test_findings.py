@@ -242,3 +242,8 @@ def test_scales_without_a_result_say_why(tmp_path: Path) -> None:
 def test_where_no_instrument_has_a_total_all_its_scales_are_told() -> None:
     assert totals(["a.total", "a.bond", "b.total"]) == ["a.total", "b.total"]
     assert totals(["view.other", "view.self"]) == ["view.other", "view.self"]
+
+
+def test_an_interval_of_one_value_is_not_told_as_certainty() -> None:
+    assert interval({"lower": 0.21, "upper": 0.21}) == ", the same in nearly all resamples"
+    assert interval({"lower": 0.21, "upper": 0.2101}) == ", 95 % CI .21 to .21"
