@@ -37,7 +37,7 @@ from analysis.components.general_factor import schmid_leiman
 from analysis.components.item_facts import ItemFacts
 from analysis.components.omega import omega
 from analysis.components.retention import Retention, retention
-from analysis.components.rotation import ROTATIONS, rotation_name
+from analysis.components.rotation_names import ROTATIONS, rotation_name
 from analysis.components.rotation_target import scale_target, target_scales
 from analysis.components.salience import salience
 from analysis.components.scale_reliability import component_sets, scale_reliability

@@ -12,7 +12,8 @@ from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
 from analysis.components.extraction import EXTRACTIONS, LOWER_BOUND, Extraction, extract
 from analysis.components.fit import degrees_of_freedom
-from analysis.components.rotation import ROTATIONS, Rotation, RotationSettings, rotate, rotation_name
+from analysis.components.rotation import Rotation, RotationSettings, rotate
+from analysis.components.rotation_names import ROTATIONS, rotation_name
 from analysis.components.solution import Solution
 from analysis.correlations.correlation import Correlations, smoothed
 

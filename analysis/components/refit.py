@@ -15,7 +15,8 @@ import numpy as np
 from analysis.common.status import AnalysisError
 from analysis.components.alignment import orthogonal_procrustes
 from analysis.components.extraction import extract
-from analysis.components.rotation import ROTATIONS, RotationSettings, rotate_stack, rotation_name
+from analysis.components.rotation import RotationSettings, rotate_stack
+from analysis.components.rotation_names import ROTATIONS, rotation_name
 from analysis.components.solution import Solution
 
 EXTRACTION_TOLERANCE = 1e-8

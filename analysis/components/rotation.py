@@ -31,7 +31,6 @@ procrustes           oblique    no      least squares to a full target (Hurley &
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import numpy as np
 
@@ -46,50 +45,10 @@ from analysis.components.rotation_criteria import (
     Varimax,
 )
 from analysis.components.rotation_gpa import GradientProjection, gradient_projection
+from analysis.components.rotation_names import ROTATIONS, rotation_name
 
 SAME_MINIMUM = 1e-5
 """Two starts whose criterion values differ by less than this (relative to max(1, |value|)) reached the same minimum."""
-
-Family = Literal["none", "varimax", "quartimax", "equamax", "geomin", "oblimin", "promax", "target", "procrustes"]
-
-
-@dataclass(frozen=True)
-class RotationKind:
-    """One row of the table above."""
-
-    family: Family
-    oblique: bool
-    kaiser: bool
-
-    @property
-    def iterated(self) -> bool:
-        """Whether a criterion is minimised, so that local minima are possible."""
-        return self.family not in ("none", "promax", "procrustes")
-
-
-ROTATIONS: dict[str, RotationKind] = {
-    "none": RotationKind("none", False, False),
-    "varimax": RotationKind("varimax", False, True),
-    "varimax_raw": RotationKind("varimax", False, False),
-    "quartimax": RotationKind("quartimax", False, False),
-    "quartimax_kaiser": RotationKind("quartimax", False, True),
-    "equamax": RotationKind("equamax", False, False),
-    "equamax_kaiser": RotationKind("equamax", False, True),
-    "geomin_orthogonal": RotationKind("geomin", False, False),
-    "promax_kaiser": RotationKind("promax", True, True),
-    "promax_stats": RotationKind("promax", True, True),
-    "promax_raw": RotationKind("promax", True, False),
-    "oblimin": RotationKind("oblimin", True, False),
-    "oblimin_kaiser": RotationKind("oblimin", True, True),
-    "quartimin": RotationKind("oblimin", True, False),
-    "quartimin_kaiser": RotationKind("oblimin", True, True),
-    "geomin": RotationKind("geomin", True, False),
-    "geomin_kaiser": RotationKind("geomin", True, True),
-    "target_orthogonal": RotationKind("target", False, False),
-    "target_oblique": RotationKind("target", True, False),
-    "procrustes": RotationKind("procrustes", True, False),
-}
-ALIASES = {"promax": "promax_kaiser"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,20 +100,6 @@ class Rotation:
     starts_at_best: int
     minima: int
     first_is_best: bool
-
-
-def rotation_name(name: str) -> str:
-    """The full name of a rotation, without the constants that a solution's name may carry; raises
-    :class:`AnalysisError` for one that is not known.
-
-    >>> rotation_name("promax"), rotation_name("oblimin_kaiser(gamma=-0.5)")
-    ('promax_kaiser', 'oblimin_kaiser')
-    """
-    plain = name.split("(")[0]
-    full = ALIASES.get(plain, plain)
-    if full not in ROTATIONS:
-        raise AnalysisError(f"Unknown rotation {name!r}; known are {', '.join(ROTATIONS)}.", Status.UNKNOWN_NAME)
-    return full
 
 
 def rotate(

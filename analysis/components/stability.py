@@ -29,7 +29,8 @@ from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.components.alignment import align_columns, orthogonal_basis, tucker_congruence
 from analysis.components.refit import ROTATION_TOLERANCE, axes_near, refit_stack
-from analysis.components.rotation import ROTATIONS, RotationSettings, rotate_stack, rotation_name
+from analysis.components.rotation import RotationSettings, rotate_stack
+from analysis.components.rotation_names import ROTATIONS, rotation_name
 from analysis.components.solution import Solution
 
 Alignment = Literal["columns", "procrustes"]

@@ -14,7 +14,7 @@ from analysis.components.components import find_components
 from analysis.components.extraction import EXTRACTIONS
 from analysis.components.item_facts import ItemFacts
 from analysis.components.refit import refit_stack
-from analysis.components.rotation import ALIASES, ROTATIONS
+from analysis.components.rotation_names import ALIASES, ROTATIONS
 from analysis.components.rotation_target import scale_target, target_scales
 from analysis.components.scores import SCORE_METHODS
 from flows.analysing.registry import plan

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from analysis.common.status import AnalysisError, Status
 from analysis.components.components import find_components
 from analysis.components.extraction import extract
-from analysis.components.rotation import ROTATIONS, RotationSettings, rotate, rotate_stack
+from analysis.components.rotation import RotationSettings, rotate, rotate_stack
+from analysis.components.rotation_names import ROTATIONS
 from analysis.correlations.correlation import correlate
 from tests.unit.component_truths import loadings_of, matched, phi_of, population, sample
 
