@@ -56,7 +56,7 @@ STYLE = {
     "font": "Arial, sans-serif",
     "aria": False,
     # Room for labels: a browser's font may be wider than the one the figure is measured with.
-    "padding": {"left": 36, "top": 16, "right": 32, "bottom": 4},
+    "padding": {"left": 36, "top": 16, "right": 32, "bottom": 24},
     "view": {"stroke": None},
     "axis": AXIS,
     "axisLeft": {"titlePadding": 26},
