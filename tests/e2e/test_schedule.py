@@ -21,6 +21,8 @@ def test_a_scheduled_refresh_runs_by_itself(own_demo: Path) -> None:
         [sys.executable, "-m", "flows.cli", "schedule", str(own_demo), "--every", "5"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # Who runs the tests in the background ignores Ctrl-C, and what is started from there would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS

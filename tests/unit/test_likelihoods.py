@@ -5,9 +5,9 @@ import pytest
 
 from analysis.common.robust_covariance import TALL, least_squares
 from analysis.outcome.variance_components import at, deviance, gradient, nested_sums, predicted_effects
+from analysis.two_views import two_rater_likelihood, two_rater_search
 from analysis.two_views.two_rater_likelihood import TwoRaterLikelihood
 from analysis.two_views.two_rater_search import by_cholesky, covariances
-from analysis.two_views.two_views import two_rater_likelihood, two_rater_search
 
 
 def nested(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from analysis.components.components import tridiagonal
+from analysis.components import tridiagonal
 from analysis.components.tridiagonal import TOGETHER, tridiagonal_eigenvalues, tridiagonal_forms
 
 MANY = TOGETHER + 50
