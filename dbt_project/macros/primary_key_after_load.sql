@@ -19,14 +19,19 @@
 {#- Post-hook of such a model. A table that was there before has its key already. -#}
 {% macro add_primary_key() -%}
     {%- if execute and (config.get("meta") or {}).get("primary_key_after_load", false) -%}
-        {%- set keys = model["constraints"] | selectattr("type", "equalto", "primary_key") | list -%}
-        {%- if keys | length != 1 -%}
-            {{ exceptions.raise_compiler_error(model.name ~ " needs one primary_key constraint on the model") }}
-        {%- endif -%}
         {%- if not load_cached_relation(this) or not has_primary_key(this) -%}
-alter table {{ this }} add primary key ({{ keys[0].columns | join(", ") }})
+alter table {{ this }} add primary key ({{ primary_key_columns() | join(", ") }})
         {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Columns of the key that the model declares, which is one. -#}
+{% macro primary_key_columns() -%}
+    {%- set keys = model["constraints"] | selectattr("type", "equalto", "primary_key") | list -%}
+    {%- if keys | length != 1 -%}
+        {{ exceptions.raise_compiler_error(model.name ~ " needs one primary_key constraint on the model") }}
+    {%- endif -%}
+    {{ return(keys[0].columns) }}
 {%- endmacro %}
 
 {% macro has_primary_key(relation) -%}

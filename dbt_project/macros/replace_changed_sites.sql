@@ -8,11 +8,8 @@
     {%- set selected = arg_dict["temp_relation"] -%}
     {%- set names = arg_dict["dest_columns"] | map(attribute="quoted") | list -%}
     {%- set columns = names | join(", ") -%}
-    {%- set keys = model["constraints"] | selectattr("type", "equalto", "primary_key") | list -%}
     {%- if "site_id" not in arg_dict["dest_columns"] | map(attribute="name") | list -%}
         {{ exceptions.raise_compiler_error(target ~ " has no column site_id, so its sites cannot be replaced") }}
-    {%- elif keys | length != 1 -%}
-        {{ exceptions.raise_compiler_error(target ~ " needs one primary_key constraint on the model") }}
     {%- endif -%}
     delete from {{ target }} as present
     where
@@ -25,7 +22,7 @@
                 select {{ columns }} from {{ selected }}
             ) as unchanged
             where
-                {% for key in keys[0].columns -%}
+                {% for key in primary_key_columns() -%}
                 unchanged.{{ key }} = present.{{ key }}{{ " and " if not loop.last }}
                 {%- endfor %}
         );

@@ -36,11 +36,8 @@ repeated as (
 copies as (
     select
         comparable.form_id,
-        min(comparable.client_id) over (
-            partition by comparable.site_id, comparable.instrument_id, comparable.rater, comparable.answers_key
-        ) <> max(comparable.client_id) over (
-            partition by comparable.site_id, comparable.instrument_id, comparable.rater, comparable.answers_key
-        ) as same_as_other_client,
+        min(comparable.client_id) over same_answers <> max(comparable.client_id) over same_answers
+            as same_as_other_client,
         count(*) over (
             partition by
                 comparable.site_id, comparable.instrument_id, comparable.rater, comparable.answers_key,
@@ -53,6 +50,9 @@ copies as (
             and comparable.site_id = repeated.site_id
             and comparable.instrument_id = repeated.instrument_id
             and comparable.rater = repeated.rater
+    window same_answers as (
+        partition by comparable.site_id, comparable.instrument_id, comparable.rater, comparable.answers_key
+    )
 ),
 
 paired_instruments as (
