@@ -61,6 +61,10 @@ def bias_corrected_correlation(estimate: np.ndarray, replicates: np.ndarray, lev
     """The same for correlations: limits through Fisher's z, bias and se as they are in correlations.
 
     A correlation of exactly 1 (a diagonal) has limits of 1.
+
+    >>> found = bias_corrected_correlation(np.array(0.5), np.array([0.4, 0.5, 0.6]))
+    >>> round(float(found.bias), 3), round(float(found.lower), 3), round(float(found.upper), 3)
+    (0.0, 0.272, 0.668)
     """
     one = np.abs(estimate) > 1 - 1e-9
     plain = bias_corrected_interval(estimate, replicates, level)

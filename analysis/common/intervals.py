@@ -13,6 +13,10 @@ def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[np.
     """Lower limits, upper limits and standard errors over axis 0 of (b, ...); replicates without a number left out.
 
     Fewer than half of the replicates usable gives NaN: such an interval would describe the usable ones only.
+
+    >>> lower, upper, se = percentile_interval(np.arange(101.0))
+    >>> round(float(lower), 4), round(float(upper), 4), round(float(se), 4)
+    (2.5, 97.5, 29.3002)
     """
     tail = (1.0 - check_level(level)) / 2.0
     values = np.asarray(replicates, dtype=float)
@@ -31,6 +35,10 @@ def fisher_interval(r: ArrayLike, n: ArrayLike, n_partialled: int = 0, level: fl
     """Interval of a correlation by Fisher's z, standard error 1 / sqrt(n - 3 - n_partialled); NaN where n is too small.
 
     With |r| = 1 both limits are r. ``n`` may be an effective number of rows.
+
+    >>> lower, upper = fisher_interval(0.5, 28)
+    >>> round(float(lower), 4), round(float(upper), 4)
+    (0.156, 0.7358)
     """
     half = stats.norm.ppf(0.5 + check_level(level) / 2)
     room = np.asarray(n, dtype=float) - 3.0 - n_partialled

@@ -61,6 +61,10 @@ def adjust_families(frame: pd.DataFrame, family: list[str], p: str = "p") -> pd.
 
     ``family`` names the columns whose values together declare a family, for example rater and outcome; ``p`` names
     the column of raw p values. Row order and index are kept. Raises :class:`AnalysisError` for an unknown column.
+
+    >>> tests = pd.DataFrame({"rater": ["client", "client", "therapist"], "p": [0.01, 0.04, 0.04]})
+    >>> adjust_families(tests, ["rater"])[["p_holm", "p_bh", "family_size"]].values.tolist()
+    [[0.02, 0.02, 2.0], [0.04, 0.04, 2.0], [0.04, 0.04, 1.0]]
     """
     unknown = [column for column in [*family, p] if column not in frame.columns]
     if unknown or not family:

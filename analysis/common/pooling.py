@@ -97,6 +97,10 @@ def pool(
     narrow for few sites (in simulation 87 % of new sites in a 95 % interval from ten sites with i2 near 59 %).
     As in metafor, a Knapp-Hartung interval may be narrower than the one by z when sites agree more than chance would
     have it; ``h2`` tells.
+
+    >>> found = pool([0.2, 0.5], [0.01, 0.01])
+    >>> round(found.estimate, 6), round(found.tau2, 6), round(found.q, 6), found.df
+    (0.35, 0.035, 4.5, 1.0)
     """
     check_level(level)
     if method not in METHODS:
@@ -119,6 +123,10 @@ def pool_correlations(r: ArrayLike, n: ArrayLike, **options: Any) -> Pooled:
 
     tau2, its interval, se and the statistic stay on the scale of z. Sites of fewer than four rows are left out.
     ``options`` as in :func:`pool`. Raises :class:`AnalysisError` for |r| > 1.
+
+    >>> found = pool_correlations([0.3, 0.3], [50, 100])
+    >>> round(found.estimate, 6), round(found.tau2, 6), found.k
+    (0.3, 0.0, 2)
     """
     found, rows = numeric(r, "r"), numeric(n, "n")
     if len(found) != len(rows):
@@ -138,7 +146,12 @@ def pool_correlations(r: ArrayLike, n: ArrayLike, **options: Any) -> Pooled:
 def leave_one_out(
     effects: ArrayLike, variances: ArrayLike, sites: Sequence[object] | None = None, **options: Any
 ) -> LeftOut:
-    """:func:`pool` without each site in turn; ``sites`` (k,) names them (1, 2, ... if None). Fewer than two: none."""
+    """:func:`pool` without each site in turn; ``sites`` (k,) names them (1, 2, ... if None). Fewer than two: none.
+
+    >>> found = leave_one_out([0.2, 0.3, 0.7], [0.01, 0.01, 0.01], ["north", "south", "east"])
+    >>> {site: round(pooled.estimate, 6) for site, pooled in zip(found.sites, found.pooled)}
+    {'north': 0.5, 'south': 0.45, 'east': 0.25}
+    """
     y, v = numeric(effects, "effects"), numeric(variances, "variances")
     names = [str(site) for site in (sites if sites is not None else range(1, len(y) + 1))]
     if not len(names) == len(y) == len(v):

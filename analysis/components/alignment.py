@@ -52,6 +52,11 @@ def match_columns(left: np.ndarray, right: np.ndarray) -> Match:
     is largest (Hungarian method, :func:`scipy.optimize.linear_sum_assignment`).
 
     The best partner of every single column would do for clear cases but can give one column to two; this cannot.
+
+    >>> left = np.array([[0.8, 0.0], [0.0, 0.7]])
+    >>> found = match_columns(left, -left[:, ::-1])
+    >>> found.right.tolist(), found.signs.tolist(), found.congruence.tolist()
+    ([1, 0], [-1.0, -1.0], [1.0, 1.0])
     """
     congruence = tucker_congruence(left, right)
     rows, columns = linear_sum_assignment(-np.abs(np.nan_to_num(congruence)))
@@ -67,6 +72,11 @@ def align_columns(
 
     Returns the patterns, the component correlations (b, k, k) in the same order and sign, and the congruence (b, k) of
     each column with its target column.
+
+    >>> target = np.array([[0.8, 0.0], [0.0, 0.7]])
+    >>> patterns, phis, congruences = align_columns(-target[None, :, ::-1], np.eye(2)[None], target)
+    >>> (patterns[0] + 0.0).tolist(), congruences[0].tolist()
+    ([[0.8, 0.0], [0.0, 0.7]], [1.0, 1.0])
     """
     congruence = tucker_congruence(pattern, target)
     order = np.empty(congruence.shape[:2], dtype=int)
@@ -86,6 +96,12 @@ def orthogonal_procrustes(loadings: np.ndarray, target: np.ndarray) -> np.ndarra
 
     Q = U V' from the singular values of loadings' target (Schönemann 1966). With k = m it is orthogonal (reflections
     allowed); with k > m its columns, with k < m its rows are orthonormal.
+
+    >>> turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    >>> target = np.array([[0.8, 0.1], [0.2, 0.7], [0.0, 0.6]])
+    >>> orthogonal_procrustes(target @ turn.T, target).round(6)
+    array([[ 0.8,  0.6],
+           [-0.6,  0.8]])
     """
     left, _, right = np.linalg.svd(np.swapaxes(loadings, -1, -2) @ target, full_matrices=False)
     return left @ right

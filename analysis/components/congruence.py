@@ -115,6 +115,16 @@ def congruence(left: Solution, right: Solution) -> Congruence:
 
     Components without a partner (k and m differ) are named in a warning. Raises :class:`AnalysisError` when the
     solutions share fewer than two items.
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
+    >>> matrix = pattern @ np.array([[1, 0.3], [0.3, 1]]) @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = find_components(matrix, 300, list("abcdef"), n_components=2)
+    >>> fewer = find_components(matrix[:5, :5], 200, list("abcde"), n_components=2)
+    >>> compared = congruence(found, fewer)
+    >>> compared.items, compared.match.congruence.round(3).tolist()
+    (('a', 'b', 'c', 'd', 'e'), [1.0, 0.997])
     """
     items = shared_items(left.items, right.items)
     ours, theirs = _rows(left, items), _rows(right, items)

@@ -115,6 +115,16 @@ def correspondence(
 
     One scale only: the Rand index and the shares say nothing, status ``not_applicable``, they are NaN; the cross-table
     and the congruence stand. Raises :class:`AnalysisError` when fewer than two items have a scale.
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
+    >>> matrix = pattern @ np.array([[1, 0.3], [0.3, 1]]) @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = find_components(matrix, 300, list("abcdef"), n_components=2)
+    >>> scales = dict(zip("abcdef", ["bond"] * 3 + ["task"] * 3))
+    >>> compared = correspondence(found, scales)
+    >>> compared.adjusted_rand, compared.one_to_one_share, compared.cross_table.values.tolist()
+    (1.0, 1.0, [[3, 0, 0], [0, 3, 0]])
     """
     has_scale = np.array([bool(scales.get(item)) for item in solution.items], dtype=bool)
     items = tuple(item for item, keep in zip(solution.items, has_scale, strict=True) if keep)

@@ -51,6 +51,15 @@ def omega(solution: Solution) -> Omega:
     With one component hierarchical equals (sum of loadings)^2 / 1'R1 and says nothing beyond total (status
     ``not_applicable`` for it as a hierarchical figure, in a warning). Sources: McDonald (1999); Zinbarg et al. (2005).
     Raises :class:`AnalysisError` for orthogonal components.
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.kron(np.eye(3), np.array([[0.8], [0.7], [0.6]]))
+    >>> phi = np.array([[1, 0.48, 0.4], [0.48, 1, 0.3], [0.4, 0.3, 1]])
+    >>> matrix = pattern @ phi @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = omega(find_components(matrix, 300, list("abcdefghi"), n_components=3))
+    >>> round(found.total, 4), round(found.hierarchical, 4)
+    (0.8392, 0.5652)
     """
     factor = schmid_leiman(solution)
     signs = np.where(factor.general < 0, -1.0, 1.0)

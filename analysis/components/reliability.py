@@ -188,6 +188,11 @@ def item_statistics(
 
     Covariances are pairwise by default (R's ``use = "pairwise"``, as psych's ``alpha``); ``n`` counts the rows with any
     answer. Raises :class:`AnalysisError` as :func:`alpha` does, and when no row has an answer.
+
+    >>> data = pd.DataFrame({"a": [1, 2, 3, 4], "b": [2, 1, 4, 3], "c": [1, 3, 2, 4]})
+    >>> found, items = item_statistics(data, ["a", "b", "c"])
+    >>> round(found.raw, 4), items["mean"].tolist()
+    (0.7241, [2.5, 2.5, 2.5])
     """
     values = item_values(data, items)
     used = ~np.isnan(values).any(axis=1) if missing == "complete" else ~np.isnan(values).all(axis=1)

@@ -118,6 +118,14 @@ def rotate(
 
     Raises :class:`AnalysisError` for an unknown name, loadings that are not finite or have no full column rank, or a
     target that does not fit.
+
+    >>> turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    >>> simple = np.array([[0.8, 0.0], [0.7, 0.0], [0.0, 0.7], [0.0, 0.6]])
+    >>> rotate(simple @ turn, "varimax").loadings.round(6) + 0.0
+    array([[0.8, 0. ],
+           [0.7, 0. ],
+           [0. , 0.7],
+           [0. , 0.6]])
     """
     settings = settings or RotationSettings()
     name = rotation_name(rotation)
@@ -247,7 +255,14 @@ def _rotate_together(
 
 def procrustes_orthogonal(loadings: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Orthogonal matrix (..., m, m) that brings ``loadings`` (..., p, m) nearest to ``target`` (Schönemann 1966): U V'
-    from the singular value decomposition of A'T."""
+    from the singular value decomposition of A'T.
+
+    >>> turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    >>> target = np.array([[0.8, 0.1], [0.2, 0.7], [0.0, 0.6]])
+    >>> procrustes_orthogonal(target @ turn.T, target).round(6)
+    array([[ 0.8,  0.6],
+           [-0.6,  0.8]])
+    """
     left, _, right = np.linalg.svd(np.matmul(np.swapaxes(loadings, -1, -2), target))
     return np.matmul(left, right)
 

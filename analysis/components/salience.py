@@ -54,7 +54,17 @@ class Salience:
 
 
 def salience(solution: Solution, threshold: float = 0.40) -> Salience:
-    """Judge every item of ``solution``; raises :class:`AnalysisError` for a threshold outside (0, 1]."""
+    """Judge every item of ``solution``; raises :class:`AnalysisError` for a threshold outside (0, 1].
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
+    >>> matrix = pattern @ np.array([[1, 0.3], [0.3, 1]]) @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = find_components(matrix, 300, list("abcdef"), n_components=2)
+    >>> judged = salience(found, 0.65)
+    >>> judged.strongest.tolist(), judged.salient.sum(axis=1).tolist()
+    ([0, 0, 0, 1, 1, 1], [1, 1, 0, 1, 1, 0])
+    """
     if not 0 < threshold <= 1:
         raise AnalysisError(f"A salience threshold lies between 0 and 1; {threshold} was given.")
     size = np.abs(solution.pattern)

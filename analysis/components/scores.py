@@ -200,6 +200,14 @@ def component_scores(
     cache: keeps what was worked out per pattern of missing answers for further parts of the same rows.
 
     Raises :class:`AnalysisError` for items missing from the data, or an item without variance to standardise by.
+
+    >>> from analysis.components.components import find_components
+    >>> matrix = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
+    >>> found = find_components(matrix, 100, list("abc"), n_components=1)
+    >>> data = np.array([[1.0, 1.0, 1.0], [-1.0, np.nan, -1.0]])
+    >>> scored = component_scores(data, found, mean=np.zeros(3), deviation=np.ones(3))
+    >>> scored.scores.round(4).ravel().tolist(), scored.n_answered.tolist()
+    ([1.0607, -0.9428], [3, 2])
     """
     values = item_values(data, solution.items)
     weights = score_weights(solution, method)
@@ -275,6 +283,15 @@ def unit_weighted_scores(
     NaN. ``n_answered`` (n, k) counts the answered items of each component.
 
     Raises :class:`AnalysisError` when a negatively loading item has no range, or an answer lies outside its range.
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
+    >>> matrix = pattern @ np.array([[1, 0.3], [0.3, 1]]) @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = find_components(matrix, 300, list("abcdef"), n_components=2)
+    >>> data = np.array([[1.0, 2.0, 3.0, 5.0, 5.0, np.nan]])
+    >>> unit_weighted_scores(data, found).scores.tolist()
+    [[2.0, 5.0]]
     """
     values = item_values(data, solution.items)
     members = unit_members(solution.pattern, salience)

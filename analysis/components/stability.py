@@ -257,6 +257,17 @@ def bootstrap_solution(
     Raises
     ------
     AnalysisError: fewer than two clusters, items missing from the data, no usable replicate.
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
+    >>> matrix = pattern @ np.array([[1, 0.3], [0.3, 1]]) @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = find_components(matrix, 300, list("abcdef"), n_components=2)
+    >>> data = np.random.default_rng(0).multivariate_normal(np.zeros(6), matrix, 300)
+    >>> stability = bootstrap_solution(data, found, seed=1, replicates=200)
+    >>> first = stability.to_frame().iloc[0]
+    >>> stability.n_clusters, [round(float(first[name]), 1) for name in ("loading", "loading_lower", "loading_upper")]
+    (300, [0.8, 0.7, 0.9])
     """
     plan = resampler(
         data, solution, clusters, missing=missing, alignment=alignment, correlate=correlate, settings=settings

@@ -139,6 +139,10 @@ def bivariate_normal_cdf(h: np.ndarray, k: np.ndarray, rho: np.ndarray) -> np.nd
 
     Drezner & Wesolowsky (1990) as Genz (2004) writes it: Phi(h) Phi(k) plus an integral over the angle whose sine runs
     from 0 to rho, by Gauss-Legendre quadrature, with more nodes where the integrand turns sharply.
+
+    >>> zero = np.zeros((1, 1))
+    >>> round(float(bivariate_normal_cdf(zero, zero, np.array([0.5]))[0, 0, 0]), 10)
+    0.3333333333
     """
     result = special.ndtr(h)[:, :, None] * special.ndtr(k)[:, None, :]
     half_squares = (h**2)[:, :, None] / 2 + (k**2)[:, None, :] / 2

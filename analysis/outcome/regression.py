@@ -137,6 +137,10 @@ def regress(
     numbers, hold infinities or differ in length, for a name used twice, and for an unknown covariance.
 
     Example: ``regress(post, scores, covariates={"pre": pre}, cluster=therapist).to_frame()``.
+
+    >>> found = regress([1, 3, 2, 5, 4], {"alliance": [1, 2, 3, 4, 5]})
+    >>> [(one.term, round(one.estimate, 6)) for one in found.coefficients], round(found.r2, 6)
+    ([('(intercept)', 0.6), ('alliance', 0.8)], 0.64)
     """
     check_level(level)
     if covariance not in COVARIANCES:

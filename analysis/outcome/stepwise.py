@@ -59,6 +59,11 @@ def stepwise(
 
     ``forced`` columns are in every model. Rows are complete on all columns and taken as independent, as the practice
     had it. Raises :class:`AnalysisError` for a constant outcome and too few rows.
+
+    >>> predictors = {"bond": [1, 2, 3, 4, 5, 6, 7, 8], "task": [1, 0, 0, 1, 1, 0, 0, 1]}
+    >>> found = stepwise(np.array([1.1, 1.9, 3.2, 3.8, 5.1, 5.9, 7.2, 7.8]), predictors)
+    >>> [one.predictor for one in found.entered], found.left_out, round(found.r2, 4)
+    (['bond'], ('task',), 0.9953)
     """
     held, given = named_columns(forced), named_columns(predictors)
     rows = complete({"\0outcome": outcome, **given, **held})

@@ -124,6 +124,12 @@ def actor_partner(
     identical views, a constant outcome and fewer than five dyads give a status and NaN; all dyads of one therapist fall
     back to one cluster per dyad and say so. Raises :class:`AnalysisError` for columns that are not numbers, hold
     infinities or differ in length.
+
+    >>> client, therapist = [1, 2, 3, 4, 5, 6, 7, 8], [2, 4, 1, 3, 8, 5, 7, 6]
+    >>> benefit, own = [2, 2, 4, 4, 4, 7, 6, 8], [3, 4, 2, 3, 7, 6, 8, 5]
+    >>> found = actor_partner(client, therapist, benefit, own)
+    >>> {one.effect: round(one.estimate, 3) for one in found.effects[:4]}
+    {'actor_client': 1.083, 'partner_client': -0.333, 'actor_therapist': 0.785, 'partner_therapist': 0.035}
     """
     check_level(level)
     if errors not in ("CR2", "ML"):

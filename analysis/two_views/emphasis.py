@@ -98,6 +98,15 @@ def theme_shares(solution: Solution, themes: Mapping[str, str]) -> pd.DataFrame:
     One row per component and theme: component, theme, n_items, share. An item's contribution to component j is pattern
     times structure, l_ij s_ij; over components these add up to its communality, over items to the component's variance
     (diagonal of Phi L'L). A small negative share means suppression. Items without a theme count under the empty theme.
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
+    >>> matrix = pattern @ np.array([[1, 0.3], [0.3, 1]]) @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> found = find_components(matrix, 300, list("abcdef"), n_components=2)
+    >>> themes = dict(zip("abcdef", ["bond", "bond", "goals"] + ["tasks"] * 3))
+    >>> theme_shares(found, themes)[["component", "theme", "share"]].round(3).values.tolist()
+    [[1, 'bond', 0.758], [1, 'goals', 0.242], [1, 'tasks', 0.0], [2, 'bond', 0.0], [2, 'goals', 0.0], [2, 'tasks', 1.0]]
     """
     contributions = solution.pattern * solution.structure
     names = np.array([themes.get(item, "") for item in solution.items], dtype=object)

@@ -70,6 +70,10 @@ def intraclass(ratings: ArrayLike, level: float = 0.95) -> Intraclass:
     Formulas: Shrout & Fleiss 1979, McGraw & Wong 1996; the limits of ICC(A,1) use the Satterthwaite degrees of freedom
     of the former, as R's ``psych::ICC(lmer = FALSE)`` does. Fewer than two targets or ratings without any variance give
     NaN with a status; fewer than two raters, words and infinities raise :class:`AnalysisError`.
+
+    >>> judges = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    >>> {one.form: round(one.icc, 2) for one in intraclass(judges).forms}
+    {'ICC(1)': 0.17, 'ICC(A,1)': 0.29, 'ICC(C,1)': 0.71, 'ICC(1,k)': 0.44, 'ICC(A,k)': 0.62, 'ICC(C,k)': 0.91}
     """
     check_level(level)
     table = pd.DataFrame(np.asarray(ratings))

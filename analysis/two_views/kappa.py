@@ -55,6 +55,12 @@ def kappa(
     there and differs. Weights count steps between categories, so name all possible ones when some do not occur. One
     category only gives NaN (chance agreement is perfect); lengths that differ and values outside ``categories`` raise
     :class:`AnalysisError`.
+
+    >>> a = ["yes"] * 25 + ["no"] * 25
+    >>> b = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    >>> found = kappa(a, b)
+    >>> round(found.observed, 4), round(found.expected, 4), round(found.kappa, 4)
+    (0.7, 0.5, 0.4)
     """
     check_level(level)
     if weights not in ("none", "linear", "quadratic"):

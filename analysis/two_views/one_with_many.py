@@ -125,6 +125,13 @@ def one_with_many(
     gives ``too_few_clusters``; a variance or correlation on its bound is ``boundary``. Then dyad variance and dyadic
     reciprocity remain. Raises :class:`AnalysisError` for columns that are not numbers, hold infinities or differ in
     length, and for a dyad that has several therapists.
+
+    >>> client = [1, 2, 3, 4, 5, 6, 4, 2, 5, 7, 6, 8]
+    >>> own = [2, 2, 4, 3, 5, 5, 3, 4, 6, 6, 7, 5]
+    >>> found = one_with_many(client, own, therapist=list("aaabbbcccddd"))
+    >>> [(one.rater, one.part, round(one.variance, 3)) for one in found.variances]
+    [('client', 'therapist', 4.043), ('therapist', 'therapist', 1.591), ('client', 'dyad', 1.321), ('therapist',
+    'dyad', 1.304)]
     """
     check_level(level)
     ratings = [numeric(client, "client"), numeric(therapist_rating, "therapist rating")]

@@ -129,6 +129,10 @@ def paired_difference(
 
     Fewer than two pairs give NaN with a status; differences that are all equal give no test. Raises
     :class:`AnalysisError` for columns that are not numbers, hold infinities or differ in length.
+
+    >>> found = paired_difference([3, 4, 5, 6], [2, 4, 4, 5])
+    >>> found.difference, round(found.se, 6), round(found.d_difference, 6)
+    (0.75, 0.25, 1.5)
     """
     check_level(level)
     rows = complete({"a": a, "b": b}, cluster)
@@ -187,6 +191,10 @@ def concordance(
 
     One rater who gives the same rating to all makes it 0 without an interval, two give NaN; fewer than three pairs give
     NaN. Raises :class:`AnalysisError` for columns that are not numbers, hold infinities or differ in length.
+
+    >>> found = concordance([1, 2, 3, 4], [2, 3, 4, 5])
+    >>> [round(float(part), 4) for part in (found.concordance, found.pearson, found.bias_correction)]
+    [0.7143, 1.0, 0.7143]
     """
     check_level(level)
     if interval not in ("z", "asymptotic"):
@@ -236,6 +244,10 @@ def limits_of_agreement(
 
     Fewer than two pairs give NaN with a status. Raises :class:`AnalysisError` for columns that are not numbers, hold
     infinities or differ in length.
+
+    >>> found = limits_of_agreement([3, 4, 5, 6], [2, 4, 4, 5])
+    >>> found.bias, found.sd, round(found.lower, 2), round(found.upper, 2)
+    (0.75, 0.5, -0.23, 1.73)
     """
     check_level(level)
     rows = complete({"a": a, "b": b})

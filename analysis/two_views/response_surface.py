@@ -138,6 +138,13 @@ def response_surface(
     :func:`analysis.outcome.regression.regress`; without ``cluster`` each row is its own. Fewer than seven rows, a
     constant column, or ratings whose polynomial terms cannot be told apart give a status and no parameters. Raises
     :class:`AnalysisError` for columns that are not numbers, hold infinities or differ in length.
+
+    >>> client = np.tile(np.arange(5.0), 5)
+    >>> therapist = np.repeat(np.arange(5.0), 5)
+    >>> outcome = 3 + client - 0.5 * (client - therapist) ** 2
+    >>> found = response_surface(outcome, client, therapist, centre=2.0)
+    >>> {one.parameter: round(one.estimate, 4) + 0.0 for one in found.parameters if one.parameter in ("a1", "a4")}
+    {'a1': 1.0, 'a4': -2.0}
     """
     check_level(level)
     if covariance not in COVARIANCES:

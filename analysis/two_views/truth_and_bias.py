@@ -98,6 +98,13 @@ def truth_and_bias(
     between dyads. ``own_view`` (n,) is the judge's own rating where the judgement is a guess of the other's; only with
     it is assumed similarity estimated. Dyads with one session give bias and tracking between dyads only. Raises
     :class:`AnalysisError` for columns that are not numbers, hold infinities or differ in length.
+
+    >>> truth = [3.0, 4.0, 5.0, 4.0, 5.0, 7.0, 2.0, 3.0, 5.0]
+    >>> judgement = [2.0, 2.5, 3.0, 3.0, 3.5, 4.5, 2.0, 2.5, 3.5]
+    >>> found = truth_and_bias(judgement, truth, dyad=list("aaabbbccc"))
+    >>> {one.effect: round(one.estimate, 3) for one in found.effects}
+    {'directional_bias': -1.278, 'tracking_within': 0.5, 'tracking_between': 0.554, 'assumed_similarity_within':
+    nan, 'assumed_similarity_between': nan}
     """
     check_level(level)
     columns = {"judgement": judgement, "truth": truth} | ({} if own_view is None else {"own view": own_view})
