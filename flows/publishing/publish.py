@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
@@ -69,6 +70,8 @@ def prepare_next(paths: StudyPaths, *, full: bool, resources: Resources) -> None
         return
     shutil.copyfile(paths.published_file, paths.next_file)
     paths.next_file.chmod(0o600)
+    # The copy reaches the disk while dbt works on it: what publishing has to wait for is then only what changed.
+    Thread(target=_sync, args=(paths.next_file,), name="sync the copy", daemon=True).start()
 
 
 def compact(paths: StudyPaths, *, removed: bool, resources: Resources) -> bool:
@@ -130,14 +133,15 @@ def publish(
         with ThreadPoolExecutor(resources.threads) as pool:
             # One file holds most of the bytes: its hash takes as long as several Parquet files, so it begins first.
             hashed = pool.submit(_sha256, paths.next_file)
-            with _parquet_being_written(paths, version / "parquet", rewritten_sites, resources, pool):
+            with _parquet_being_written(paths, version / "parquet", rewritten_sites, resources, pool) as linked:
                 report()
             tables = _row_counts(paths.next_file, resources)
             paths.next_file.replace(version / "alliance.duckdb")
             (version / "alliance.duckdb").chmod(0o440)
             if report_dir is not None:
                 shutil.move(str(report_dir), version / "report")
-            manifest = _manifest(version, refresh_id, tables, {"alliance.duckdb": hashed.result()}, pool)
+            known = {**_hashes_of_before(paths, linked), "alliance.duckdb": hashed.result()}
+            manifest = _manifest(version, refresh_id, tables, known, pool)
         (version / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
         _sync(version / "manifest.json")
         for folder in (*(each for each in version.rglob("*") if each.is_dir()), version, paths.versions_dir):
@@ -235,10 +239,11 @@ def _parquet_being_written(
     rewritten_sites: Iterable[str] | None,
     resources: Resources,
     pool: ThreadPoolExecutor,
-) -> Iterator[None]:
+) -> Iterator[list[str]]:
     """One file per table, and per site for the large ones; unchanged sites' files are linked, not written.
 
-    Files are begun on the way in and all there on the way out.
+    Files are begun on the way in and all there on the way out. Gives the names of the linked ones, as a manifest has
+    them.
 
     Files are written side by side, each by one thread: that takes half the time of all threads on one file after the
     other, and a file's rows keep their order.
@@ -249,15 +254,17 @@ def _parquet_being_written(
     with connect(memory_limit=resources.memory_limit, threads=1, temp=paths.temp_dir) as con:
         attach(con, paths.next_file, "alliance", read_only=True)
         written: list[Future[None]] = []
+        linked: list[str] = []
         for select, file in _parquet_files(con, folder):
             old = previous / file.relative_to(folder)
             site = file.stem.removeprefix("site_id=")
             if rewritten is not None and site != file.stem and site not in rewritten and old.exists():
                 os.link(old.resolve(), file)
+                linked.append(str(file.relative_to(folder.parent)))
                 continue
             written.append(pool.submit(_copy_to_parquet, con.cursor(), select, file))
         try:
-            yield
+            yield linked
         finally:
             wait(written)  # all of them, also when one fails: their cursors are the connection's
         for one in written:
@@ -297,6 +304,17 @@ def _manifest(
     hashes = {**known, **dict(zip(rest, found, strict=True))}
     files = {name: {"bytes": (version / name).stat().st_size, "sha256": hashes[name]} for name in names}
     return {"refresh_id": refresh_id, "tables": tables, "files": files}
+
+
+def _hashes_of_before(paths: StudyPaths, linked: list[str]) -> dict[str, str]:
+    """Hashes of linked files as they were when these were written: one that changed on the disk since must not get a
+    new hash that says it is right.
+    """
+    try:
+        files = json.loads((paths.current_link / "manifest.json").read_text())["files"]
+    except (OSError, ValueError, KeyError):  # lost or damaged: they are read again
+        return {}
+    return {name: files[name]["sha256"] for name in linked if name in files}
 
 
 def _sha256(path: Path) -> str:

@@ -64,6 +64,26 @@ def test_parquet_holds_the_same_rows_and_links_unchanged_sites(paths: StudyPaths
     assert rows == [("a", 1), ("b", 2)]
 
 
+def test_a_linked_file_that_changed_on_the_disk_gets_no_new_hash(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    hashed = put_out(paths, 1)["files"]["parquet/core/forms/site_id=a.parquet"]["sha256"]
+    damaged = paths.published_parquet_dir / "core" / "forms" / "site_id=a.parquet"
+    damaged.chmod(0o600)
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    make_next(paths, 2)
+    files = put_out(paths, 2, rewritten=("b",))["files"]
+    assert files["parquet/core/forms/site_id=a.parquet"]["sha256"] == hashed
+
+
+def test_a_lost_manifest_is_made_anew(paths: StudyPaths) -> None:
+    make_next(paths, 1)
+    hashed = put_out(paths, 1)["files"]["parquet/core/forms/site_id=a.parquet"]["sha256"]
+    (paths.current_link / "manifest.json").unlink()
+    make_next(paths, 2)
+    files = put_out(paths, 2, rewritten=("b",))["files"]
+    assert files["parquet/core/forms/site_id=a.parquet"]["sha256"] == hashed
+
+
 def test_a_table_without_rows_still_has_a_parquet_file(paths: StudyPaths) -> None:
     make_next(paths, 1, sites=())
     put_out(paths, 1)
