@@ -51,11 +51,17 @@ def section(warehouse: Warehouse, registry: Registry) -> Section:
     if not rows and not gaps:
         text = "No dyad was rated by both in the same session, or no analysis of it has run."
         return Section("dyads", title, (Text(text, "empty"), *failed))
-    blocks: list[Block] = [*failed, *_parts(rows), *_reciprocity(rows, registry), *_bias(rows, registry), *gaps]
+    blocks: list[Block] = [
+        *failed,
+        *_parts(rows, registry),
+        *_reciprocity(rows, registry),
+        *_bias(rows, registry),
+        *gaps,
+    ]
     return Section("dyads", title, tuple(blocks))
 
 
-def _parts(rows: list[Row]) -> list[Block]:
+def _parts(rows: list[Row], registry: Registry) -> list[Block]:
     own = [row for row in rows if row["statistic"].rpartition("_")[2] in ("share", "variance")]
     if not own:
         return []
@@ -76,7 +82,7 @@ def _parts(rows: list[Row]) -> list[Block]:
     if known:
         sessions = any(of.get("error_share", {}).get("estimate") is not None for of in known.values())
         parts = _PARTS if sessions else _PARTS_OF_ONE_SESSION
-        blocks += [_shares(known, parts), _variances(known, parts)]
+        blocks += [_shares(known, parts), _variances(known, parts, registry)]
     missing = reasons_of([row for row in own if row["estimate"] is None], "subject")
     if missing:
         blocks.append(Text(missing, "notice"))
@@ -130,22 +136,18 @@ def _shares(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str])
         description="Stacked bars of variance shares for "
         f"{words.several(len(known), 'scale and rater', 'scales and raters')}; "
         f"the therapist's share is {span}.",
-        caption="Shares of the variance of one rating. Shares are estimates: the "
-        "table "
-        f"has standard errors. n = up to {words.several(dyads, 'dyad')} of {words.several(therapists, 'therapist')}, "
+        caption="Shares of the variance of one rating. Shares are estimates: the table has intervals. "
+        f"n = up to {words.several(dyads, 'dyad')} of {words.several(therapists, 'therapist')}, "
         f"{words.several(max(row['n_rows'] or 0 for row in some), 'session')} that both rated.",
     )
 
 
-def _variances(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str]) -> Block:
+def _variances(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str], registry: Registry) -> Block:
     def part(found: dict[str, Row], name: str) -> str:
         variance, share = found.get(f"{name}_variance"), found.get(f"{name}_share")
         if variance is None or variance["estimate"] is None:
             return words.NOTHING
-        shown = f"{words.share((share or {}).get('estimate'), 1)}; {words.number(variance['estimate'], 3)}"
-        return shown + (
-            "" if variance["standard_error"] is None else f" ({words.number(variance['standard_error'], 3)})"
-        )
+        return f"{words.share((share or {}).get('estimate'), 1)}; {estimate_with_interval(variance, 3)}"
 
     some = [next(iter(found.values())) for found in known.values()]
     return foldable(
@@ -173,8 +175,8 @@ def _variances(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, st
                 )
                 for (scale, rater), found in known.items()
             ],
-            "Share; variance (standard error), by REML. No interval is given: a variance cannot be below 0, and few "
-            "therapists say little of it. "
+            f"Share of the rating's variance; variance by REML with its {registry.level}interval in brackets. Few "
+            "therapists say little of their part. "
             f"{reasons_of([row for found in known.values() for row in found.values()])}".strip(),
         )
     )

@@ -189,7 +189,7 @@ def _parts() -> list[dict[str, Any]]:
     rows = []
     for rater in ("client", "therapist"):
         for part, share in (("therapist", 0.15), ("dyad", 0.5), ("error", 0.35)):
-            rows.append(agreement(f"{part}_variance", rater, 0.4 * share, standard_error=0.03))
+            rows.append(agreement(f"{part}_variance", rater, 0.4 * share, lower=0.2 * share, upper=0.8 * share))
             rows.append(agreement(f"{part}_share", rater, share))
     limits = {"lower": -0.2, "upper": 0.9, "p": 0.09, "p_holm": 0.09, "interval_method": "fisher_z"}
     rows.append(agreement("therapist_reciprocity", "", 0.55, **limits))

@@ -74,9 +74,10 @@ def test_curves_end_where_nine_tenths_of_the_dyads_end(tmp_path: Path) -> None:
     assert min(labels) == -1
 
 
-def test_parts_of_the_variance_have_shares_errors_and_n(page: Reader) -> None:
+def test_parts_of_the_variance_have_shares_intervals_and_n(page: Reader) -> None:
     text = page(study() | results_and_views()).text_of("dyads")
-    assert "wai_s.total client 15.0 %; 0.060 (0.030) 50.0 %; 0.200 (0.030) 35.0 %; 0.140 (0.030) 170 90 30 ok" in text
+    parts = "15.0 %; 0.060 (0.030 to 0.120) 50.0 %; 0.200 (0.100 to 0.400) 35.0 %; 0.140 (0.070 to 0.280)"
+    assert f"wai_s.total client {parts} 170 90 30 ok" in text
     assert "therapists rated high by clients rate clients high 0.55 −0.20 to 0.90 0.090 0.090 90 30 ok" in text
     assert "cannot be told apart, since a client has one therapist" in text
 
