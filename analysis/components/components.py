@@ -97,20 +97,10 @@ def find_components(
             f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
         )
     matrix = _conditioned(matrix, names, rows, extraction, smooth, notes)
-    if rows <= len(names) and Status.TOO_FEW_ROWS not in notes.statuses:
-        notes.add(
-            Status.TOO_FEW_ROWS,
-            f"{several(rows, 'row')} for {several(len(names), 'item')}; more rows than items are needed.",
-        )
     found = extract(
         matrix, n_components, extraction, lower_bound=lower_bound, tolerance=tolerance, max_iterations=max_iterations
     )
-    if extraction != "components" and degrees_of_freedom(len(names), n_components) < 0:
-        notes.add(
-            Status.UNDERIDENTIFIED,
-            f"{several(n_components, 'component')} of {several(len(names), 'item')}: more parameters than "
-            "correlations, this is one of many solutions.",
-        )
+    _note_sizes(rows, len(names), n_components, extraction, notes)
     _note_extraction(found, names, extraction, notes)
     settings = RotationSettings(
         gamma=gamma, power=power, delta=delta, target=None if target is None else np.asarray(target, dtype=float)
@@ -165,6 +155,20 @@ def _correlation(
     matrix = np.clip((matrix + matrix.T) / 2, -1.0, 1.0)
     np.fill_diagonal(matrix, 1.0)
     return matrix, names
+
+
+def _note_sizes(rows: float, n_items: int, n_components: int, extraction: str, notes: _Notes) -> None:
+    if rows <= n_items and Status.TOO_FEW_ROWS not in notes.statuses:
+        notes.add(
+            Status.TOO_FEW_ROWS,
+            f"{several(rows, 'row')} for {several(n_items, 'item')}; more rows than items are needed.",
+        )
+    if extraction != "components" and degrees_of_freedom(n_items, n_components) < 0:
+        notes.add(
+            Status.UNDERIDENTIFIED,
+            f"{several(n_components, 'component')} of {several(n_items, 'item')}: more parameters than "
+            "correlations, this is one of many solutions.",
+        )
 
 
 def _rows(n: float | None) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,29 +128,15 @@ def retention(
         if n <= size:
             statuses.append(Status.TOO_FEW_ROWS)
             sentences.append(f"{several(n, 'row')} for {several(size, 'item')}.")
-        references = (
-            []
-            if replicates == 0
-            else parallel_analysis(
-                int(round(n)),
-                size,
-                kinds=kinds,
-                replicates=replicates,
-                level=level,
-                seed=seed,
-                rows=rows,
-                run=run,
-            )
-        )
+        if replicates > 0:
+            drawn: dict[str, Any] = {"replicates": replicates, "level": level, "seed": seed}
+            references = parallel_analysis(int(round(n)), size, kinds=kinds, rows=rows, run=run, **drawn)
         rules += _parallel_rules(matrix, references)
         ekc = empirical_kaiser_reference(eigenvalues, n)
         rules.append(Rule("empirical_kaiser", eigenvalues, ekc, 1, leading(eigenvalues, ekc)))
     else:
         sentences.append("The number of rows is unknown: no parallel analysis and no empirical Kaiser criterion.")
-    for name, power in (("map_1976", 2), ("map_2000", 4)):
-        values = minimum_average_partial(matrix, power)
-        chosen = 0 if np.all(np.isnan(values)) else int(np.nanargmin(values))
-        rules.append(Rule(name, values, np.full(size, np.nan), 0, chosen))
+    rules += _partial_rules(matrix)
     return Retention(
         np.nan if n is None else float(n),
         size,
@@ -160,6 +147,13 @@ def retention(
         most_serious(statuses).value,
         tuple(sentences),
     )
+
+
+def _partial_rules(matrix: np.ndarray) -> Iterator[Rule]:
+    for name, power in (("map_1976", 2), ("map_2000", 4)):
+        values = minimum_average_partial(matrix, power)
+        chosen = 0 if np.all(np.isnan(values)) else int(np.nanargmin(values))
+        yield Rule(name, values, np.full(len(matrix), np.nan), 0, chosen)
 
 
 def leading(observed: np.ndarray, reference: np.ndarray) -> int:
