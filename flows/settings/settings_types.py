@@ -16,6 +16,8 @@ Rater = Literal["client", "therapist"]
 Phase = Literal["pre", "therapy", "post", "followup"]
 
 SLUG_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
+# Days and people are stored as 32-bit integers; a million of either is a typing error long before that.
+MOST = 1_000_000
 DATE_WORDS = ("iso", "excel_serial", "excel_serial_1904")
 
 # What Python and DuckDB read alike; the rest of strptime differs between the two or depends on the locale.

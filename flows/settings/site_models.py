@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from flows.settings.settings_types import (
+    MOST,
     ColumnName,
     DateFormat,
     DateInName,
@@ -260,10 +261,12 @@ class FormSettings(Settings):
 class Expected(Settings):
     """What a site is expected to deliver; the checks hold the site against it."""
 
-    clients: Annotated[int, Field(ge=0)] | None = Field(default=None, description="Number of clients")
+    clients: Annotated[int, Field(ge=0, le=MOST)] | None = Field(default=None, description="Number of clients")
     by: dt.date | None = Field(default=None, description="The date by which they are expected (ISO)")
-    every_days: Annotated[int, Field(ge=1)] | None = Field(default=None, description="A delivery at least this often")
-    max_clients_per_therapist: Annotated[int, Field(ge=1)] | None = Field(
+    every_days: Annotated[int, Field(ge=1, le=MOST)] | None = Field(
+        default=None, description="A delivery at least this often"
+    )
+    max_clients_per_therapist: Annotated[int, Field(ge=1, le=MOST)] | None = Field(
         default=None, description="More clients of one therapist than this are doubtful"
     )
 

@@ -12,7 +12,7 @@ from flows.settings.analysis_settings import (
     ComponentNumber,
     ItemSet,
 )
-from flows.settings.settings_types import MemoryLimit, Settings, Slug, Text, problem
+from flows.settings.settings_types import MOST, MemoryLimit, Settings, Slug, Text, problem
 from flows.settings.site_models import (
     ColumnSource,
     CsvOptions,
@@ -57,6 +57,7 @@ __all__ = [
 ]
 
 Number = Annotated[float, Field()]
+Day = Annotated[int, Field(ge=-MOST, le=MOST)]
 
 
 class SessionWindow(Settings):
@@ -66,7 +67,7 @@ class SessionWindow(Settings):
     label: Text | None = Field(default=None, description="As readers see it; the id when left out")
     numbers: tuple[Number, Number] | None = Field(default=None, description="From and to session number, both included")
     target: float | None = Field(default=None, description="The number wanted; the form nearest to it is taken")
-    days: tuple[int, int] | None = Field(
+    days: tuple[Day, Day] | None = Field(
         default=None, description="From and to day since the dyad's first dated form, both included"
     )
 
@@ -102,7 +103,7 @@ class StudySettings(Settings):
         default=0.8, gt=0, le=1, description="A scale is scored from this share of its items answered on"
     )
     sessions: tuple[SessionWindow, ...] = Field(default=(), description="The sessions wanted, in order")
-    pairing_max_days: Annotated[int, Field(ge=0)] | None = Field(
+    pairing_max_days: Annotated[int, Field(ge=0, le=MOST)] | None = Field(
         default=None, description="Client's and therapist's forms further apart than this are not paired"
     )
     memory_limit: MemoryLimit = Field(default="2GB", description="Bounds DuckDB in every step")

@@ -195,6 +195,12 @@ def test_file_problems(keys: dict[str, str], key_path: str, words: str) -> None:
     assert words in found[where]
 
 
+@pytest.mark.parametrize("key", ["clients", "every_days", "max_clients_per_therapist"])
+def test_what_is_expected_can_be_stored(key: str) -> None:
+    text = site_yml(file_entry(WAI)).replace("files:", f"expected: {{{key}: 99999999999}}\nfiles:", 1)
+    assert list(site_problems(text)) == [f"expected.{key}"]
+
+
 def test_one_id_may_name_client_and_therapist() -> None:
     assert site_problems(site_yml(file_entry(WAI, therapist="id"))) == {}
 
@@ -238,6 +244,8 @@ def test_session_by_date_needs_windows_and_a_date() -> None:
         ("sessions: [{session: a}, {session: a}]", ""),
         ("sessions: [{session: a, numbers: [5, 1]}]", "sessions[0]"),
         ("sessions: [{session: a, numbers: [1, 5], target: 9}]", "sessions[0]"),
+        ("sessions: [{session: a, days: [0, 99999999999]}]", "sessions[0].days[1]"),
+        ("pairing_max_days: 99999999999", "pairing_max_days"),
         ("sessions: [{session: A}]", "sessions[0].session"),
         ("memory_limit: lots", "memory_limit"),
         ("threads: 0", "threads"),
