@@ -56,8 +56,9 @@ end
     {{ return(adapter.dispatch("try_number", "alliance")(text)) }}
 {%- endmacro %}
 
+{#- DuckDB casts what is beyond all numbers (1e400) to infinity, which is none. -#}
 {% macro duckdb__try_number(text) -%}
-try_cast({{ text }} as double)
+case when isfinite(try_cast({{ text }} as double)) then try_cast({{ text }} as double) end
 {%- endmacro %}
 
 {#- A number as text in one spelling, so that session 5, 05 and 5.0 are one session. -#}
