@@ -42,7 +42,7 @@ limit {MOST_PROBLEMS + 1}
 _KINDS = {
     "new": "New answers",
     "corrected": "Corrected answers",
-    "vanished": "Answers that vanished from a newer file",
+    "vanished": "Answers that vanished",
     "withdrawn": "Answers of clients who withdrew",
 }
 _FINDING_KINDS = {

@@ -1,11 +1,13 @@
 """What a refresh changed in the data, found by holding the next warehouse against the published one.
 
 New and corrected forms are counted per site, instrument and rater; what vanished or was withdrawn is one row per form,
-since an answer that is gone from a newer export is an event somebody must see.
+since an answer that is gone from a newer export is an event somebody must see. Withdrawn is only who is in
+``withdrawals.csv``: a client whom a newer export no longer has did not withdraw, and a site's whole data may be gone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -47,9 +49,10 @@ forms as (
 )
 select
     case
-        when answers.kind = 'vanished' and clients.client_id is null then 'withdrawn'
+        when answers.kind = 'vanished' and withdrawn.client_id is not null then 'withdrawn'
         else answers.kind
     end as kind,
+    sites.site_id is null as is_site_gone,
     forms.site_id,
     forms.instrument_id,
     forms.rater,
@@ -57,13 +60,14 @@ select
     answers.n
 from answers
 inner join forms on answers.form_id = forms.form_id
-left join alliance.core.clients as clients on forms.client_id = clients.client_id
+left join withdrawn on forms.client_id = withdrawn.client_id
+left join alliance.core.sites as sites on forms.site_id = sites.site_id
 """
 
 # Without an earlier version each answered form is new, and the forms themselves say how many answers they have.
 _FIRST_FORMS = """
 create or replace temp table changed_forms as
-select 'new' as kind, site_id, instrument_id, rater, form_id, n_answered as n
+select 'new' as kind, false as is_site_gone, site_id, instrument_id, rater, form_id, n_answered as n
 from alliance.core.forms
 where n_answered > 0
 """
@@ -72,14 +76,15 @@ _ROWS = """
 insert into alliance.meta.changes by name
 with rows as (
     select kind, site_id, instrument_id, rater, cast(null as bigint) as form_id, sum(n) as n,
-        count(*) || ' forms' as note
+        count(*) || case when count(*) = 1 then ' form' else ' forms' end as note
     from changed_forms
     where kind in ('new', 'corrected')
     group by all
     union all
     select kind, site_id, instrument_id, rater, form_id, n,
-        case kind
-            when 'withdrawn' then 'the client is no longer in the warehouse'
+        case
+            when kind = 'withdrawn' then 'the client has withdrawn'
+            when is_site_gone then 'the study has no such site any more'
             else 'answers that an earlier delivery held are gone'
         end as note
     from changed_forms
@@ -95,7 +100,12 @@ from rows
 
 
 def record_changes(
-    con: duckdb.DuckDBPyConnection, *, published: Path | None, refresh_id: str, rewritten_sites: list[str]
+    con: duckdb.DuckDBPyConnection,
+    *,
+    published: Path | None,
+    refresh_id: str,
+    rewritten_sites: Collection[str],
+    withdrawn: Collection[str],
 ) -> bool:
     """Fill ``meta.changes`` of the attached next warehouse (`alliance`); say whether any answer was removed.
 
@@ -107,6 +117,8 @@ def record_changes(
         The published file, or None when there is none; everything is new then.
     rewritten_sites
         The sites whose rows this refresh replaced; others cannot have changed.
+    withdrawn
+        Pseudonyms of the clients who withdrew.
 
     Returns
     -------
@@ -116,9 +128,9 @@ def record_changes(
     if published is None:
         con.execute(_FIRST_FORMS)
     else:
-        con.execute("create or replace temp table rewritten (site_id varchar)")
-        if rewritten_sites:
-            con.executemany("insert into rewritten values (?)", [[site] for site in rewritten_sites])
+        for table, column, values in (("rewritten", "site_id", rewritten_sites), ("withdrawn", "client_id", withdrawn)):
+            listed = f"select unnest($1::varchar[]) as {column}"
+            con.execute(f"create or replace temp table {table} as {listed}", [[*values]])
         attach(con, published, "previous", read_only=True)
         try:
             con.execute(_FORMS)

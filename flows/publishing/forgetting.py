@@ -19,7 +19,7 @@ def forget_withdrawn(paths: StudyPaths) -> list[str]:
     A rollback would publish the client again, and a version cannot be changed without ceasing to be what was published.
     Call it once the version without them is published. Returns the refresh ids of the versions deleted.
     """
-    withdrawn = _withdrawn_clients(paths.landing_file)
+    withdrawn = withdrawn_clients(paths.landing_file)
     if not withdrawn:
         return []
     if paths.stopped_file.exists() and _holds_any(paths.stopped_file, withdrawn):
@@ -35,7 +35,8 @@ def forget_withdrawn(paths: StudyPaths) -> list[str]:
     return gone
 
 
-def _withdrawn_clients(landing: Path) -> set[str]:
+def withdrawn_clients(landing: Path) -> set[str]:
+    """Pseudonyms of the clients whom ``withdrawals.csv`` names."""
     with connect(landing, read_only=True) as con:
         return {row[0] for row in con.execute("select client_id from raw.withdrawals").fetchall()}
 

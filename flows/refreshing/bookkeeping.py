@@ -14,6 +14,7 @@ from flows.common.progress import say
 from flows.publishing.changes import record_changes
 from flows.publishing.code_version import code_version
 from flows.publishing.finding_changes import record_finding_changes
+from flows.publishing.forgetting import withdrawn_clients
 
 if TYPE_CHECKING:
     from flows.refreshing.refresh import Refresh
@@ -65,7 +66,8 @@ def record_refresh(refresh: Refresh) -> bool:
             con,
             published=published,
             refresh_id=refresh.refresh_id,
-            rewritten_sites=list(refresh.decided.changed_sites),
+            rewritten_sites=refresh.decided.changed_sites,
+            withdrawn=withdrawn_clients(refresh.paths.landing_file),
         )
         record_finding_changes(con, published=published, refresh_id=refresh.refresh_id)
         _record_states(con, refresh)

@@ -23,7 +23,15 @@ from flows.landing.withdrawals import land_withdrawals
 from flows.layout.fingerprints import site_fingerprints
 from flows.layout.layout import Layout, resolve_layout
 from flows.publishing.code_version import code_version
-from flows.refreshing.scope import Published, Scope, decide_scope, fingerprint_study, overdue_sites, read_published
+from flows.refreshing.scope import (
+    Published,
+    Scope,
+    decide_scope,
+    fingerprint_study,
+    overdue_sites,
+    read_published,
+    told_gone_sites,
+)
 from flows.settings.study import Study
 
 
@@ -64,8 +72,8 @@ def land_study(
         The store or the key of the pseudonyms cannot be used. A file at fault is a problem, never an exception.
     """
     settings = study.settings
-    published = None if full else read_published(study.paths.published_file)
-    if published is None:
+    published = read_published(study.paths.published_file)
+    if full or published is None:
         load_build()
 
     def tell_reading(sentence: str) -> None:
@@ -90,17 +98,19 @@ def land_study(
         store.write_layout(_frames(layout, study))
         update_pseudonyms(store, key, (*landed.new, *landed.read_again))
         withdrawal_problems = land_withdrawals(study, study.paths, store, key)
+        gone = told_gone_sites(study, published)
         last_arrival = _last_arrivals(store)
         overdue = overdue_sites(study, last_arrival, today)
         problems = [*landed.problems, *layout.problems, *withdrawal_problems]
         lasting = [problem for problem in problems if problem not in landed.of_reading]
+        problems += gone
         scope = _decide(study, store, layout, overdue, published, full, lasting)
         # A site file that changed may name another id column, so all deliveries of its site are looked at again.
         looked_at, changed = {*landed.new, *landed.read_again}, set(scope.changed_sites)
         rest = [h.delivery_number for h in headers if h.site_id in changed and h.delivery_number not in looked_at]
         update_pseudonyms(store, key, rest)
         _write_scope(store, scope)
-        store.add_problems(refresh_id, [*layout.problems, *withdrawal_problems])
+        store.add_problems(refresh_id, [*layout.problems, *withdrawal_problems, *gone])
         hide_known_ids(store)
         return LandedStudy(
             scope,
@@ -149,7 +159,7 @@ def _decide(
         site_id: f"withdrawn {','.join(withdrawn[site_id])} overdue {site_id in overdue}" for site_id in study.sites
     }
     states = site_fingerprints(study, study.codebook, layout, store.reading_hashes(), code_version(), other)
-    if published is not None:
+    if published is not None and not full:
         # A site whose file cannot be read just now has not gone: its rows stay until it is mended or removed.
         states |= {site: published.site_states[site] for site in study.invalid_sites if site in published.site_states}
     return decide_scope(

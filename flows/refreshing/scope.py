@@ -105,6 +105,26 @@ def fingerprint_study(study: Study, lasting_problems: Iterable[Problem] = ()) ->
     return hashlib.sha256("\x1f".join(said).encode()).hexdigest()
 
 
+def told_gone_sites(study: Study, published: Published | None) -> list[Problem]:
+    """A warning for each site of the published warehouse that the study has no more: this refresh takes its forms out.
+
+    It is an event and told once. A site whose file is there and wrong has not gone.
+    """
+    known = {*study.sites, *study.invalid_sites}
+    return [
+        Problem.of_file(
+            "",
+            "",
+            "site_gone",
+            f"The published warehouse holds the site {site_id}, and "
+            f"{study.paths.relative(study.paths.site_file(site_id))} is no longer there: its forms are taken out.",
+            "Nothing, if the site left the study; else bring its file back. If it has another id now, its lines in "
+            "withdrawals.csv need that id too.",
+        )
+        for site_id in sorted(set(published.site_states if published else ()) - known)
+    ]
+
+
 def overdue_sites(study: Study, last_arrival: Mapping[str, dt.date], today: dt.date) -> tuple[str, ...]:
     """Sites from which nothing came for longer than they promised; a site that never delivered counts as overdue.
 

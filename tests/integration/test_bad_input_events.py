@@ -218,6 +218,25 @@ def test_ids_of_refreshes_grow_when_the_clock_is_set_back(tmp_path: Path, monkey
     assert steps.begin(study).refresh_id == "21000101T000000Z"
 
 
+@pytest.mark.parametrize(("left_of_south", "told"), [(None, True), ("site: south\nname: [", False)])
+def test_a_site_that_left_is_told_and_its_forms_count_as_changed(
+    tmp_path: Path, left_of_south: str | None, told: bool
+) -> None:
+    study = make_study(tmp_path, north={}, south={})
+    (study / "warehouse").mkdir()
+    with duckdb.connect(str(study / "warehouse" / "alliance.duckdb")) as con:
+        con.execute("create schema meta; create table meta.site_states (site_id varchar, fingerprint varchar)")
+        con.execute("insert into meta.site_states values ('north', 'x'), ('south', 'x')")
+        con.execute("create table meta.refreshes as select 'r1' as refresh_id, '{}' as settings, 'c' as code_version")
+    (study / "deliveries" / "south").rmdir()
+    site_file = study / "sites" / "south.yml"
+    site_file.unlink() if left_of_south is None else site_file.write_text(left_of_south)
+    landed = land(study)  # with --full
+    assert ("site_gone" in severities(landed)) is told
+    assert "south" in landed.scope.changed_sites
+    assert raw(study, "select count(*) from raw.landing_problems where problem = 'site_gone'") == [(int(told),)]
+
+
 def test_a_refresh_that_the_system_stopped_leaves_a_note(tmp_path: Path) -> None:
     study = make_study(tmp_path, north={})
     refresh = steps.begin(study)

@@ -130,7 +130,7 @@ def test_changes_of_this_refresh_alone_are_shown(page: Reader) -> None:
     text = page(rows).text_of("changes")
     assert "999" not in text
     assert "Corrected answers 12 1" in text
-    assert "Answers that vanished from a newer file 12 1" in text
+    assert "Answers that vanished 12 1" in text
     assert "2 forms" in text
     assert "another status was supported: Component 2 predicts it." in text
     assert "views.joint gone was: 2 of 4." in text
