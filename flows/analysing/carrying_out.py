@@ -28,7 +28,7 @@ class Registrar:
     """Runs analyses, writes their rows and the registry, and keeps one line in plain words of each.
 
     Analyses that others do not wait for are handed over to ``workers``. Rows are written in the order in which the
-    analyses were begun, whoever was ready first; :meth:`finish` writes the last of them.
+    analyses were begun, whoever was ready first, but for those of :meth:`write_last`; :meth:`finish` writes the last.
     """
 
     def __init__(
@@ -46,6 +46,9 @@ class Registrar:
         self._progress = progress
         self._workers = workers or Alone()
         self._turns: deque[_Turn] = deque()
+        self._last: deque[_Turn] = deque()
+        self._begun = self._turns
+        self._rest: list[Callable[[], None]] = []
         self.headlines: list[str] = []
 
     def carry_out(
@@ -74,14 +77,33 @@ class Registrar:
         taken, work = _prepared(take, study)
         job: Job[StudyResult]
         try:
-            job = self._workers.start(partial(ended, work))
+            job = self._workers.start(partial(ended, work), pressing=self._begun is self._turns)
         except Exception as error:
             job = Ended(_result_of(error))
-        self._turns.append(_Turn(analysis, taken, job))
+        self._begun.append(_Turn(analysis, taken, job))
         self._settle(self._workers.ahead)
+
+    def write_last(self, begin: Callable[[], None]) -> None:
+        """Write what ``begin`` hands over after all else, whenever it is done.
+
+        Other workers begin with it now: they would else wait wherever this process goes on alone, and the longest
+        analyses would be left to the end, with nothing beside them. Without others it begins when all else is written,
+        so that its input is not held in memory meanwhile.
+        """
+        if not self._workers.ahead:
+            self._rest.append(begin)
+            return
+        self._begun = self._last
+        begin()
+        self._begun = self._turns
 
     def finish(self) -> None:
         """Write all that was handed over, once it is there."""
+        for turn in self._last:
+            ended(turn.job.result)  # before the writing of others, as nobody may have begun with the longest
+        self._turns.extend(self._last)
+        for begin in self._rest:
+            begin()
         self._settle(0)
 
     def _settle(self, ahead: int) -> None:

@@ -36,8 +36,9 @@ class Workers(Protocol):
         """Like the built-in :func:`map`; ``function`` and ``items`` can be pickled."""
         ...
 
-    def start(self, work: Callable[[], T]) -> Job[T]:
-        """Begin ``work``, which can be pickled, needs nothing but what it holds, and runs its loops itself."""
+    def start(self, work: Callable[[], T], *, pressing: bool = True) -> Job[T]:
+        """Begin ``work``, which can be pickled, needs nothing but what it holds, and runs its loops itself. What is not
+        ``pressing`` is for those who would else have nothing to do."""
         ...
 
 
@@ -66,7 +67,7 @@ class Alone:
         """See :class:`Workers`."""
         return self._run(function, items)
 
-    def start(self, work: Callable[[], T]) -> Job[T]:
+    def start(self, work: Callable[[], T], *, pressing: bool = True) -> Job[T]:
         """See :class:`Workers`."""
         # On a copy, as another process would have it: sums over arrays that lie otherwise in memory may differ in
         # their last digit.

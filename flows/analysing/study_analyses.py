@@ -83,6 +83,7 @@ class StudyAnalyses:
         names = list(dict.fromkeys(each.name for each in planned))
         # Outcome, agreement and sites are asked of all items of a rater together, as in the reference study.
         headline = [name for name in names if name not in self._catalogue.all_rated] or names
+        self._registrar.write_last(self._of_scales)
         for name in names:
             own = [each for each in planned if each.name == name]
             self._question_one(name, own, with_reliability=name != JOINT or names == [JOINT])
@@ -91,6 +92,10 @@ class StudyAnalyses:
                     self._outcome(name, rater)
                 self._agreement(name)
                 self._sites(name)
+        self._registrar.finish()
+
+    def _of_scales(self) -> None:
+        """What the scales say, for which no components are needed."""
         scales = read_scales(self._con)
         for rater in self._settings.raters:
             self._scale_outcome(rater, scales)
@@ -98,7 +103,6 @@ class StudyAnalyses:
         totals = total_scales(self._catalogue, scales)
         self._variance_parts(totals)
         self._outcome_on_both(totals)
-        self._registrar.finish()
 
     def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
         """The components of one set of items, rater by rater, and what is asked of them."""

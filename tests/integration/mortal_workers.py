@@ -57,6 +57,24 @@ def elsewhere(spared: int, mark: Path) -> int:
     return os.getpid()
 
 
+def write_down(name: str, order: Path, go: Path) -> None:
+    """Add ``name`` as a line to the file ``order``, as soon as ``go`` is there."""
+    _wait_for(go)
+    with order.open("a") as file:
+        file.write(f"{name}\n")
+
+
+def slow_elsewhere(spared: int, go: Path, mark: Path, item: int) -> int:
+    """``item``, after half a second; ``spared`` says ``go`` and waits until another has begun."""
+    if os.getpid() == spared:
+        go.touch()
+        _wait_for(mark)
+    else:
+        mark.touch()
+        time.sleep(0.5)
+    return item
+
+
 def raise_value_error() -> int:
     """Raises ``ValueError``."""
     raise ValueError("wrong")

@@ -22,6 +22,7 @@ from analysis.components.components import find_components
 from analysis.components.item_facts import ItemFacts
 from analysis.components.stability import Stability, bootstrap_solution
 from analysis.correlations.correlation import correlate
+from flows.analysing import processes
 from flows.analysing.processes import Processes
 from flows.analysing.shared_work import Workers, parts_of
 from flows.analysing.workers import with_workers
@@ -30,7 +31,15 @@ from flows.common.database import attach, connect
 from flows.common.errors import AllianceError
 from flows.publishing.publish import Resources
 from flows.refreshing import analyses
-from tests.integration.mortal_workers import die_elsewhere, die_once, elsewhere, killing_one, raise_value_error
+from tests.integration.mortal_workers import (
+    die_elsewhere,
+    die_once,
+    elsewhere,
+    killing_one,
+    raise_value_error,
+    slow_elsewhere,
+    write_down,
+)
 from tests.integration.small_build import SmallStudy, loaded_study, make_build
 from tests.unit.known_truth import draw, simple_population
 
@@ -112,15 +121,69 @@ def test_what_a_job_raises_is_raised_where_its_result_is_asked_for() -> None:
 def test_a_job_whose_process_is_killed_is_done_again(tmp_path: Path) -> None:
     def body(workers: Workers) -> tuple[int, int]:
         waits, dies = (partial(elsewhere, os.getpid(), tmp_path / "killed"), partial(die_once, tmp_path / "killed"))
-        jobs = [workers.start(dies), workers.start(waits)]
-        # The second first: this process takes the first job that is open, which must not be the deadly one.
-        while jobs[0] in workers._open:  # type: ignore[attr-defined]
-            time.sleep(0.05)
-        return jobs[1].result(), jobs[0].result()
+        deadly = workers.start(dies)
+        # This process takes a job that is open, which must not be the deadly one.
+        until_taken(workers)
+        return workers.start(waits).result(), deadly.result()
 
     alive, again = with_workers(body, workers=2)
     assert alive == os.getpid()
     assert again != os.getpid()
+
+
+def until_taken(workers: Workers) -> None:
+    """Wait until no job is open."""
+    while workers._open:  # type: ignore[attr-defined]
+        time.sleep(0.05)
+
+
+def test_jobs_that_press_come_first_and_of_them_the_one_that_holds_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processes, "wait_for", waits_only)
+    go, order = tmp_path / "go", tmp_path / "order"
+
+    def body(workers: Workers) -> None:
+        workers.start(partial(write_down, "busy", order, go))
+        until_taken(workers)
+        later = workers.start(partial(write_down, "later" * 99, order, go), pressing=False)
+        for name in ("small", "large" * 9, "small too"):
+            workers.start(partial(write_down, name, order, go))
+        go.touch()
+        later.result()
+
+    with_workers(body, workers=2)
+    assert order.read_text().split("\n")[:-1] == ["busy", "large" * 9, "small too", "small", "later" * 99]
+
+
+def test_a_process_that_waits_for_a_loop_leaves_what_does_not_press_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, order, mine = tmp_path / "go", tmp_path / "order", os.getpid()
+
+    def body(workers: Workers) -> int:
+        workers.start(partial(write_down, "busy", order, go))
+        until_taken(workers)
+        filling = workers.start(os.getpid, pressing=False)
+        # Another process is in the loop, and this one waits for it, while `filling` is open.
+        list(workers.map(partial(slow_elsewhere, mine, go, tmp_path / "begun"), range(4)))
+        monkeypatch.setattr(Processes, "wait_for", waits_only)
+        return filling.result()
+
+    assert with_workers(body, workers=2) != mine
+
+
+def test_no_more_is_handed_over_than_can_be_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "MOST_BYTES", 0)
+
+    def body(workers: Workers) -> list[bool]:
+        opened = []
+        for _ in range(3):
+            workers.start(partial(pow, 2, 3))
+            opened.append(bool(workers._open))  # type: ignore[attr-defined]
+        return opened
+
+    assert with_workers(body, workers=2) == [False] * 3
 
 
 def test_a_job_that_costs_every_process_its_life_ends_here(monkeypatch: pytest.MonkeyPatch) -> None:
