@@ -51,7 +51,7 @@ class TableRows:
         """See :class:`analysis.components.component_stream.RowStream`."""
         for batch in self.batches():
             columns = (batch.column(place).to_numpy(zero_copy_only=False) for place in range(len(self.items)))
-            yield np.column_stack([column.astype(float, copy=False) for column in columns])
+            yield np.array([column.astype(float, copy=False) for column in columns]).T
 
 
 def write_table(file: Path, rows: int, items: int) -> None:

@@ -39,10 +39,7 @@ class CrossProducts:
     def from_rows(cls, values: np.ndarray, items: Sequence[str], *, origin: np.ndarray | None = None) -> CrossProducts:
         """Sums of one chunk of rows (n, p), NaN where an answer is missing. ``origin`` is by default the rounded mean
         of each item, so that sums of whole-number answers stay exact."""
-        if origin is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                origin = np.round(np.nan_to_num(np.nanmean(values[:ROWS_AT_ONCE], axis=0)))
+        origin = rounded_means(values) if origin is None else origin
         size = values.shape[1]
         n, sums, squares, products = (np.zeros((size, size)) for _ in range(4))
         n_rows = 0
@@ -147,3 +144,10 @@ class CrossProducts:
         defined = np.isfinite(np.diag(result))
         result[defined, defined] = 1.0
         return result
+
+
+def rounded_means(values: np.ndarray) -> np.ndarray:
+    """(p,) means of each item's first answers (n, p), rounded; 0 where there are none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.round(np.nan_to_num(np.nanmean(values[:ROWS_AT_ONCE], axis=0)))

@@ -6,7 +6,10 @@ Ten million rows need no more memory than ten thousand: cross-products (Pearson)
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +17,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.common.status import AnalysisError, Status
-from analysis.correlations.cross_products import CrossProducts
-from analysis.correlations.pair_counts import PairCounts
+from analysis.correlations.answer_codes import code_answers, code_whole_answers
+from analysis.correlations.cross_products import CrossProducts, rounded_means
+from analysis.correlations.pair_counts import PairCounter, PairCounts
+from analysis.correlations.whole_sums import sum_whole
 
 _ROWS_IN_CACHE = 2048
 
@@ -43,11 +48,34 @@ class ItemSums:
         cls, values: np.ndarray, items: Sequence[str], *, origin: np.ndarray | None = None, counted: bool = False
     ) -> ItemSums:
         """Sums of one chunk (n, p), NaN where an answer is missing; ``counted`` asks for the counts too."""
+        about = rounded_means(values) if origin is None else np.asarray(origin, dtype=float)
+        if counted:
+            return cls.from_counts(*count_rows([values], items), about)
+        coded = code_whole_answers(values)
+        whole = None if coded is None else sum_whole(coded)
+        if coded is None or whole is None:
+            return cls._of_numbers(values, items, about)
+        n, first, second = (np.diag(one) for one in (whole.n, whole.sums, whole.squares))
+        step = whole.origin - about
+        squares = whole.squares, whole.products
+        products = CrossProducts(tuple(items), whole.origin, coded.n_rows, whole.n, whole.sums, *squares)
+        cubes = whole.cubes + 3 * step * second + 3 * step**2 * first + n * step**3
+        fourths = whole.fourths + 4 * step * whole.cubes + 6 * step**2 * second + 4 * step**3 * first + n * step**4
+        return cls(products.moved(about), cubes, fourths, coded.n_complete)
+
+    @classmethod
+    def from_counts(cls, counts: PairCounts, n_complete: int, origin: np.ndarray) -> ItemSums:
+        """All sums about ``origin`` (p,) from the counts of pairs, which hold everything but ``n_complete``."""
+        cubes, fourths = counts.sums_of_powers(3, origin), counts.sums_of_powers(4, origin)
+        return cls(counts.cross_products(origin), cubes, fourths, n_complete, counts)
+
+    @classmethod
+    def _of_numbers(cls, values: np.ndarray, items: Sequence[str], origin: np.ndarray) -> ItemSums:
         products = CrossProducts.from_rows(values, items, origin=origin)
         cubes, fourths, n_complete = np.zeros(values.shape[1]), np.zeros(values.shape[1]), 0
         for start in range(0, len(values), _ROWS_IN_CACHE):
             # Items in rows, so that each sum runs over what lies side by side.
-            distance = np.subtract(values[start : start + _ROWS_IN_CACHE].T, products.origin[:, None], order="C")
+            distance = np.subtract(values[start : start + _ROWS_IN_CACHE].T, origin[:, None], order="C")
             missing = np.isnan(distance)
             np.copyto(distance, 0.0, where=missing)
             # Products, since raising to a power takes twenty times as long.
@@ -55,13 +83,7 @@ class ItemSums:
             cubes += np.einsum("ij,ij->i", squares, distance)
             fourths += np.einsum("ij,ij->i", squares, squares)
             n_complete += int(np.sum(~missing.any(axis=0)))
-        return cls(
-            products,
-            cubes,
-            fourths,
-            n_complete,
-            PairCounts.from_rows(values, items) if counted else None,
-        )
+        return cls(products, cubes, fourths, n_complete)
 
     def __add__(self, other: ItemSums) -> ItemSums:
         """The sums of both; raises :class:`AnalysisError` when items or origins differ."""
@@ -133,11 +155,22 @@ def sum_rows(
 
     Raises :class:`AnalysisError` (``no_data``) when there is no row.
     """
-    total: ItemSums | None = None
-    for chunk in chunks:
-        part = ItemSums.from_rows(chunk, items, origin=origin, counted=counted)
-        origin = part.products.origin
-        total = part if total is None else total + part
-    if total is None:
+    remaining = iter(chunks)
+    first = next(remaining, None)
+    if first is None:
         raise AnalysisError("No form of this rater holds an answer to these items.", Status.NO_DATA)
-    return total
+    about = rounded_means(first) if origin is None else np.asarray(origin, dtype=float)
+    every = itertools.chain([first], remaining)
+    if counted:
+        return ItemSums.from_counts(*count_rows(every, items), about)
+    return functools.reduce(operator.add, (ItemSums.from_rows(chunk, items, origin=about) for chunk in every))
+
+
+def count_rows(chunks: Iterable[np.ndarray], items: Sequence[str]) -> tuple[PairCounts, int]:
+    """Counts of every pair of answers over all ``chunks`` (n, p), one held at a time, and how many rows are whole."""
+    counter, n_complete = PairCounter(items), 0
+    for chunk in chunks:
+        coded = code_answers(chunk)
+        counter.add(coded)
+        n_complete += coded.n_complete
+    return counter.counts(), n_complete

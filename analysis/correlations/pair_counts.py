@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.common.status import AnalysisError, Status
+from analysis.correlations.answer_codes import AnswerCodes, code_answers
 from analysis.correlations.cross_products import CrossProducts
-
-ROWS_AT_ONCE = 16384
-"""Rows indicator-coded at a time: bounds the memory, and keeps single-precision counts of a block exact."""
+from analysis.correlations.joint_counts import JointCounts
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,45 +40,26 @@ class PairCounts:
 
         Raises :class:`AnalysisError` for an answer that is none of the categories.
         """
-        fixed = categories is not None
-        kinds = tuple(np.asarray(one, dtype=float) for one in categories or [np.zeros(0)] * values.shape[1])
-        total = cls._empty(tuple(items), kinds)
-        for start in range(0, len(values), ROWS_AT_ONCE):
-            block = np.ascontiguousarray(values[start : start + ROWS_AT_ONCE].T, dtype=float)
-            total = total._with_block(block, fixed)
-        return total
+        seen = cls.from_codes(code_answers(values), items)
+        if categories is None:
+            return seen
+        fixed = tuple(np.asarray(one, dtype=float) for one in categories)
+        guilty = [
+            item
+            for item, kinds, allowed in zip(seen.items, seen.categories, fixed, strict=True)
+            if not np.all(np.isin(kinds, allowed))
+        ]
+        if guilty:
+            names = ", ".join(guilty)
+            raise AnalysisError(f"These items hold answers that are none of their categories: {names}.")
+        return cls(seen.items, fixed, seen._spread(fixed), seen.n_rows)
 
     @classmethod
-    def _empty(cls, items: tuple[str, ...], categories: tuple[np.ndarray, ...]) -> PairCounts:
-        size = sum(len(kinds) for kinds in categories)
-        return cls(items, categories, np.zeros((size, size)), 0)
-
-    def _with_block(self, block: np.ndarray, fixed: bool) -> PairCounts:
-        """These counts and those of a block (p, rows), items in rows; new categories are taken up unless ``fixed``."""
-        answered = ~np.isnan(block)
-        indicator = self._indicator(block)
-        strangers = answered.sum(axis=1) != indicator.sum(axis=1) @ self.membership()
-        base = self
-        if np.any(strangers):
-            guilty = np.flatnonzero(strangers)
-            if fixed:
-                names = ", ".join(self.items[j] for j in guilty)
-                raise AnalysisError(f"These items hold answers that are none of their categories: {names}.")
-            wider = list(self.categories)
-            for j in guilty:
-                wider[j] = np.union1d(wider[j], np.unique(block[j, answered[j]]))
-            base = PairCounts(self.items, tuple(wider), self._spread(tuple(wider)), self.n_rows)
-            indicator = base._indicator(block)
-        n_rows = self.n_rows + int(np.sum(answered.any(axis=0)))
-        return PairCounts(base.items, base.categories, base.table + indicator @ indicator.T, n_rows)
-
-    def _indicator(self, block: np.ndarray) -> np.ndarray:
-        """(C, rows) 1 where a row gave that answer. A missing answer equals nothing."""
-        offsets = self.offsets
-        indicator = np.empty((offsets[-1], block.shape[1]), dtype=np.float32)
-        for j, kinds in enumerate(self.categories):
-            np.equal(block[j], kinds[:, None], out=indicator[offsets[j] : offsets[j + 1]], casting="unsafe")
-        return indicator
+    def from_codes(cls, coded: AnswerCodes, items: Sequence[str]) -> PairCounts:
+        """Counts of coded rows; categories are the kinds that occur."""
+        counter = PairCounter(items)
+        counter.add(coded)
+        return counter.counts()
 
     def __add__(self, other: PairCounts) -> PairCounts:
         """The counts of both chunks over the union of their categories.
@@ -133,12 +113,14 @@ class PairCounts:
         members = self.membership()
         return members.T @ self.table @ members
 
-    def cross_products(self) -> CrossProducts:
-        """The cross-products of the same rows, so that one pass serves Pearson correlations and screening too."""
+    def cross_products(self, origin: np.ndarray | None = None) -> CrossProducts:
+        """The cross-products of the same rows about ``origin`` (p,), by default the rounded means, so that one pass
+        serves Pearson correlations and screening too."""
         members = self.membership()
         margins = np.diag(self.table)
         values = np.concatenate(self.categories) if self.items else np.zeros(0)
-        origin = np.round(margins * values @ members / np.maximum(margins @ members, 1))
+        if origin is None:
+            origin = np.round(margins * values @ members / np.maximum(margins @ members, 1))
         scored = members * (values - members @ origin)[:, None]
         return CrossProducts(
             self.items,
@@ -149,3 +131,41 @@ class PairCounts:
             (scored**2).T @ self.table @ members,
             scored.T @ self.table @ scored,
         )
+
+    def sums_of_powers(self, power: int, origin: np.ndarray) -> np.ndarray:
+        """(p,) sum of that power of every answer's distance from ``origin`` (p,)."""
+        pairs = zip(self.margins(), self.categories, origin, strict=True)
+        return np.array([margin @ (kinds - about) ** power for margin, kinds, about in pairs])
+
+
+class PairCounter:
+    """Counts rows chunk by chunk. Pairs of answers are told apart when :meth:`counts` asks for them, or when a chunk
+    holds other kinds of answers than those before."""
+
+    def __init__(self, items: Sequence[str]) -> None:
+        self._items = tuple(items)
+        self._before: PairCounts | None = None
+        self._joint: JointCounts | None = None
+        self._n_rows = 0
+
+    def add(self, coded: AnswerCodes) -> None:
+        """Count the rows of a chunk."""
+        if self._joint is None or not _same(self._joint.kinds, coded.kinds):
+            self._before = self.counts()
+            self._joint, self._n_rows = JointCounts(coded.kinds), 0
+        self._joint.add(coded.codes)
+        self._n_rows += coded.n_rows
+
+    def counts(self) -> PairCounts:
+        """The counts of all chunks; categories are the kinds that occur."""
+        kinds = tuple(np.zeros(0) for _ in self._items) if self._joint is None else self._joint.kinds
+        table = np.zeros((0, 0)) if self._joint is None else self._joint.table()
+        occurs = np.diag(table) > 0
+        parts = np.split(occurs, np.cumsum([len(one) for one in kinds])[:-1])
+        categories = tuple(one[part] for one, part in zip(kinds, parts, strict=True))
+        counted = PairCounts(self._items, categories, table[np.ix_(occurs, occurs)], self._n_rows)
+        return counted if self._before is None else self._before + counted
+
+
+def _same(kinds: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(kinds, others, strict=True))

@@ -158,9 +158,10 @@ class SiteRows:
     def _table(self, read: np.ndarray) -> np.ndarray:
         """(n, p) answers from (3, m) numbers of row and item, in order of the rows, and the answers to them."""
         row, place = read[:2].astype(np.int64)
-        table = np.full((row[-1] - row[0] + 1, len(self.items)), np.nan)
-        table[row - row[0], place] = read[2]
-        return table
+        # Item by item, as they are summed.
+        table = np.full((len(self.items), row[-1] - row[0] + 1), np.nan)
+        table[place, row - row[0]] = read[2]
+        return table.T
 
     def people(self) -> dict[str, int]:
         """n_rows, n_clients, n_therapists and n_sites. Ids are of one site each, so those of several sites add up."""
