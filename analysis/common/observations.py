@@ -77,6 +77,9 @@ def labels(values: ArrayLike, name: str = "cluster", *, in_order: bool = True) -
     plain = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
     # Whole numbers sort as such; everything else as objects, so that words are never cut to one width.
     plain = plain.ravel() if plain.dtype.kind in "iu" else np.asarray(values, dtype=object).ravel()
+    if plain.dtype.kind in "iu" and len(plain) == np.shape(values)[0] and _close_together(plain):
+        codes, found = renumber(plain)
+        return codes, len(found)
     try:
         codes, found = pd.factorize(plain, sort=in_order)
     except TypeError:
@@ -85,6 +88,11 @@ def labels(values: ArrayLike, name: str = "cluster", *, in_order: bool = True) -
     if len(codes) != np.shape(values)[0]:
         raise AnalysisError(f"'{name}' must be one label per row.")
     return np.asarray(codes), len(found)
+
+
+def _close_together(numbers: np.ndarray) -> bool:
+    """Whether whole numbers from 0 on are few enough to be counted one by one."""
+    return len(numbers) > 0 and numbers.min() >= 0 and numbers.max() < 4 * len(numbers)
 
 
 def complete(columns: Mapping[str, ArrayLike], cluster: ArrayLike | None = None) -> Observations:

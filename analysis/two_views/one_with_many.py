@@ -18,16 +18,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
 from analysis.common.observations import check_level, groups_within, is_constant, labels, numeric, renumber
 from analysis.common.results import blank, tidy
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.two_views.two_rater_likelihood import PARTS, TwoRaterLikelihood
-from analysis.two_views.two_rater_search import Maximum, by_moments, covariances, maximise
+from analysis.two_views.two_rater_search import Maximum, by_moments, covariances, maximise, without_correlation
 
 BOUNDARY = 1e-4
+LOWER = 1e-6
+"""Difference of two deviances that is more than what searches leave."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def one_with_many(
     """
     check_level(level)
     ratings = [numeric(client, "client"), numeric(therapist_rating, "therapist rating")]
-    of_therapist, _ = labels(therapist, "therapist")
+    of_therapist, _ = labels(therapist, "therapist", in_order=False)
     of_dyad = np.arange(len(of_therapist)) if dyad is None else labels(dyad, "dyad", in_order=False)[0]
     if len({len(values) for values in (*ratings, of_therapist, of_dyad)}) > 1:
         raise AnalysisError("Ratings, therapists and dyads differ in length; give one row per dyad and session.")
@@ -167,7 +169,7 @@ class _Design:
         columns = [_standardised(column) for column in ratings.T]
         self.values, self.observed = (np.array([column[at] for column in columns]).T for at in (0, 1))
         self.centre, self.scale = (np.array([column[at] for column in columns]) for at in (2, 3))
-        self.constant = [is_constant(column[seen]) for column, seen in zip(ratings.T, self.observed.T, strict=True)]
+        self.constant = [column[4] for column in columns]
         self.both = self.observed[:, 0] & self.observed[:, 1]
         sessions = np.bincount(of_dyad, minlength=self.n_dyads) if self.n_dyads else np.zeros(0, dtype=int)
         caseload = np.bincount(of_therapist, minlength=n_therapists) if self.n_dyads else np.zeros(0, dtype=int)
@@ -182,10 +184,11 @@ class _Design:
         both = self.both
         if not len(both) or not all(seen.any() for seen in self.observed.T):
             return Status.NO_DATA, "One of the raters has given no rating."
-        rated = len(renumber(self.of_dyad[both])[1])
+        rated = int((np.bincount(self.of_dyad, both) > 0).sum())
         if rated < 4:
             return Status.TOO_FEW_ROWS, f"{several(rated, 'dyad')} rated by both; at least 4 are needed."
-        complete = [column[both] for column in self.values.T]
+        rows = np.flatnonzero(both)
+        complete = [column[rows] for column in self.values.T]
         if any(self.constant) or any(is_constant(column) for column in complete):
             return Status.CONSTANT, "One of the raters has given the same rating to all."
         if abs(np.corrcoef(*complete)[0, 1]) > 1 - 1e-10:
@@ -193,11 +196,16 @@ class _Design:
         return Status.OK, ""
 
     def fit(self) -> _Fit:
-        """Maximise the restricted likelihood."""
+        """Maximise the restricted likelihood, with all correlations and without each."""
         likelihood = TwoRaterLikelihood(
             self.values, self.observed, self.of_dyad, self.of_therapist, self.n_therapists, self.parts
         )
-        return _Fit(self, likelihood, maximise(likelihood))
+        fit = _Fit(self, likelihood, maximise(likelihood))
+        lowest = min(fit.without.values(), key=lambda other: other.deviance, default=fit.maximum)
+        if lowest.deviance < fit.maximum.deviance - LOWER:
+            # Without a correlation nothing can fit better: what was found at first was a maximum, but not the largest.
+            fit = _Fit(self, likelihood, maximise(likelihood, lowest.parameters))
+        return fit
 
 
 class _Fit:
@@ -207,6 +215,9 @@ class _Fit:
         self.design, self.likelihood, self.maximum = design, likelihood, maximum
         self.converged = maximum.converged
         self.covariances = covariances(maximum.parameters, design.parts)
+        tested = [part for part in design.parts if self.converged and not _no_variance(self.covariances[part])]
+        others = without_correlation(likelihood, tested, maximum) if tested else []
+        self.without = dict(zip(tested, others, strict=True))
 
     def result(self, known: dict[str, Any]) -> OneWithMany:
         """The result in the units of the ratings."""
@@ -214,15 +225,16 @@ class _Fit:
         moments, spread = self._moments_and_spread()
         scale = self.design.scale
         total = sum(np.diag(covariance) for covariance in self.covariances.values())
+        normal = float(special.ndtri(0.5 + known["level"] / 2))
         variances, reciprocities = [], []
         for at, part in enumerate(self.design.parts):
             for j, rater in enumerate(("client", "therapist")):
                 variance = float(moments[3 * at + 2 * j] * scale[j] ** 2)
                 se = float(np.sqrt(spread[3 * at + 2 * j, 3 * at + 2 * j]) * scale[j] ** 2)
                 share = float(self.covariances[part][j, j] / np.asarray(total)[j])
-                variances.append(VariancePart(rater, part, variance, se, *_around(variance, se, known["level"]), share))
-            reciprocities.append(self._reciprocity(part, at, moments, spread, known["level"]))
-        means = self.likelihood.evaluate(self.covariances).means * scale + self.design.centre
+                variances.append(VariancePart(rater, part, variance, se, *_around(variance, normal * se), share))
+            reciprocities.append(self._reciprocity(part, at, moments, spread, normal))
+        means = self.maximum.means * scale + self.design.centre
         jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
         return OneWithMany(
             variances=tuple(variances),
@@ -274,44 +286,44 @@ class _Fit:
             spread[np.ix_(free, free)] = 2 * np.linalg.inv(hessian)
         return moments, spread
 
-    def _reciprocity(self, part: str, at: int, moments: np.ndarray, spread: np.ndarray, level: float) -> Reciprocity:
+    def _reciprocity(self, part: str, at: int, moments: np.ndarray, spread: np.ndarray, normal: float) -> Reciprocity:
         a, c, b = moments[3 * at : 3 * at + 3]
         if _no_variance(self.covariances[part]):
             return Reciprocity(part, np.nan, np.nan, np.nan, np.nan)
         r = float(np.clip(c / np.sqrt(a * b), -1, 1))
         slope = np.array([-r / (2 * a), 1 / np.sqrt(a * b), -r / (2 * b)])
         block = spread[3 * at : 3 * at + 3, 3 * at : 3 * at + 3]
-        se = float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
-        half = float(stats.norm.ppf(0.5 + level / 2)) * se
+        half = normal * float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
         z = np.arctanh(r) if abs(r) < 1 else np.nan
-        gain = maximise(self.likelihood, part, self.maximum).deviance - self.maximum.deviance
-        p = self._p_of(part, max(gain, 0.0)) if self.converged else np.nan
-        return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), p)
+        return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), self._p_of(part))
 
-    def _p_of(self, part: str, gain: float) -> float:
+    def _p_of(self, part: str) -> float:
         """p of what a correlation gains in deviance; of two therapists nothing is left to tell it by."""
+        if part not in self.without:
+            return np.nan
+        gain = max(self.without[part].deviance - self.maximum.deviance, 0.0)
         if part != "therapist":
             return float(stats.chi2.sf(gain, 1))
         df = self.design.n_therapists - 2
         return float(stats.f.sf(gain, 1, df)) if df > 0 else np.nan
 
 
-def _standardised(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """Standardised ratings (n,), zero where missing; which are observed; their mean and standard deviation (by n)."""
+def _standardised(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float, bool]:
+    """Standardised ratings (n,), zero where missing; which are observed; their mean and standard deviation (by n); and
+    whether they do not vary."""
     observed = ~np.isnan(ratings)
-    n = max(int(observed.sum()), 1)
-    values = ratings if observed.all() else np.where(observed, ratings, 0.0)
-    centre = float(values.sum()) / n
-    deviations = values - centre
-    deviations[~observed] = 0.0
-    scale = float(np.sqrt(deviations @ deviations / n))
-    return deviations / (scale if scale > 0 else 1.0), observed, centre, scale
+    known = ratings if observed.all() else ratings[observed]
+    centre = float(known.sum()) / max(len(known), 1)
+    deviations = ratings - centre if len(known) == len(ratings) else np.where(observed, ratings - centre, 0.0)
+    scale = float(np.sqrt(deviations @ deviations / max(len(known), 1)))
+    return deviations / (scale if scale > 0 else 1.0), observed, centre, scale, is_constant(known)
 
 
-def _around(variance: float, se: float, level: float) -> tuple[float, float]:
-    """The interval of a variance that is symmetric on the cube-root scale, from zero where it would go below."""
+def _around(variance: float, margin: float) -> tuple[float, float]:
+    """The interval of a variance, from its margin, that is symmetric on the cube-root scale; from zero where it would
+    go below."""
     root = np.cbrt(variance)
-    half = float(stats.norm.ppf(0.5 + level / 2)) * se / (3 * root**2) if root > 0 else np.nan
+    half = margin / (3 * root**2) if root > 0 else np.nan
     return float(max(root - half, 0.0) ** 3) if np.isfinite(half) else np.nan, float((root + half) ** 3)
 
 

@@ -1,18 +1,19 @@
 """Where the likelihood of two raters' ratings is largest: Newton's method over Cholesky elements of the covariances.
 
-Slopes are exact; second derivatives are differences of slopes, all taken in one evaluation, and kept and updated while
-they serve. A direction in which the likelihood is curved the wrong way is walked down all the same (saddle-free Newton,
-Dauphin et al. 2014), and a step that does not lower the deviance is shortened.
+Slopes are exact. Of few matrices, second derivatives are differences of slopes, found anew at every point in the same
+evaluation. Of many they are those expected (scoring), which take less than an evaluation does, and are kept and updated
+while they serve. A direction in which the likelihood is curved the wrong way is walked down all the same (saddle-free
+Newton, Dauphin et al. 2014), and a step that does not lower the deviance is shortened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.two_views.two_rater_likelihood import TwoRaterLikelihood
+from analysis.two_views.two_rater_likelihood import Evaluation, TwoRaterLikelihood
 
 JITTER = 1e-10
 BESIDE = 1e-5
@@ -33,120 +34,191 @@ CHEAP = 5000
 """Matrices per evaluation times parameters up to which further points take little more time than one."""
 LEAST_SHARE = 0.02
 """Least share of the variance that moments may give a part to begin with, as zero cannot be left again."""
-Objective = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+MOST_CORRELATED = 0.95
+"""Largest correlation to begin with, for the same reason."""
+FURTHER = ((0.25, 0.5, 0.5), (0.6, 0.3, 0.2))
+"""Shares of the variance of the parts at which further searches begin."""
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Parameters (q,), the deviance per rating there, its slope (q,), and second derivatives if still known."""
+    """Parameters (q,), the deviance per rating, its slope (q,), and second derivatives (k, k) by the free parameters if
+    they are known. It is the point ``at`` of those ``found`` together."""
 
     parameters: np.ndarray
     value: float
     slope: np.ndarray
-    curvature: np.ndarray | None = None
+    curvature: np.ndarray | None
+    found: Evaluation
+    at: int
 
 
 @dataclass(frozen=True, eq=False)
 class Maximum:
-    """Where the likelihood is largest: Cholesky elements (three per part), deviance, whether the search converged, and
-    the second derivatives it ended with, if any, from which another search can go on."""
+    """Where the likelihood is largest: the deviance there, the point, and whether the search converged."""
 
-    parameters: np.ndarray
     deviance: float
+    point: Point
     converged: bool
-    curvature: np.ndarray | None = None
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """Cholesky elements (q,), three per part."""
+        return self.point.parameters
+
+    @property
+    def means(self) -> np.ndarray:
+        """Means (2,) of both raters."""
+        return np.asarray(self.point.found.means[self.point.at])
 
 
-def maximise(likelihood: TwoRaterLikelihood, uncorrelated: str | None = None, start: Maximum | None = None) -> Maximum:
-    """The largest likelihood; ``uncorrelated`` names a part whose correlation is held at zero.
+Answer = tuple[Evaluation, int]
+"""What was found at the points of all searches, and where those of one begin."""
 
-    The search begins at ``start`` if given, else at estimates by moments. A further one is made when one ends without
-    convergence, or at a variance of zero that the likelihood would rather have larger (Cholesky elements cannot leave
-    zero).
+
+def maximise(likelihood: TwoRaterLikelihood, start: np.ndarray | None = None) -> Maximum:
+    """The largest likelihood; the search begins at ``start`` (q,), else at estimates by moments."""
+    start = _by_moments(likelihood) if start is None else start
+    return _together(likelihood, [_Search(likelihood, None).maximum(start)])[0]
+
+
+def without_correlation(likelihood: TwoRaterLikelihood, parts: Sequence[str], start: Maximum) -> list[Maximum]:
+    """The largest likelihoods if the correlation of each of the ``parts`` is held at zero, one part at a time."""
+    information = likelihood.information(start.point.found, start.point.at)
+    starts = {part: _without(start.parameters, information, likelihood.parts.index(part)) for part in parts}
+    return _together(likelihood, [_Search(likelihood, part).maximum(at) for part, at in starts.items()])
+
+
+def _together(
+    likelihood: TwoRaterLikelihood, searches: Sequence[Generator[np.ndarray, Answer, Maximum]]
+) -> list[Maximum]:
+    """What the searches find. The points they ask for next are evaluated at once, as few take little more than one."""
+    ends: dict[int, Maximum] = {}
+    asked = {number: next(search) for number, search in enumerate(searches)}
+    while asked:
+        found = likelihood.evaluate(covariances(np.vstack(list(asked.values())), likelihood.parts))
+        at = 0
+        for number, points in list(asked.items()):
+            try:
+                asked[number] = searches[number].send((found, at))
+            except StopIteration as ended:
+                ends[number] = ended.value
+                del asked[number]
+            at += len(points)
+    return [ends[number] for number in range(len(searches))]
+
+
+class _Search:
+    """A search over the Cholesky elements, the correlation of the part ``uncorrelated`` held at zero.
+
+    Its generators yield the points (P, q) they want evaluated.
     """
-    parts = likelihood.parts
 
-    def objective(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = likelihood.evaluate(covariances(parameters, parts, uncorrelated))
-        slope = by_cholesky(parameters, parts, found.slopes, uncorrelated)
-        return found.value / likelihood.n_ratings, slope / likelihood.n_ratings
+    def __init__(self, likelihood: TwoRaterLikelihood, uncorrelated: str | None) -> None:
+        self.likelihood, self.parts, self.uncorrelated = likelihood, likelihood.parts, uncorrelated
+        self.free = np.array([p != uncorrelated or element != 1 for p in self.parts for element in range(3)])
+        # Where further points are cheap, second derivatives come with each.
+        self.cheap = likelihood.n_matrices * len(self.free) < CHEAP
+        self.beside = BESIDE * np.eye(len(self.free))[self.free]
 
-    free = np.array([not (part == uncorrelated and element == 1) for part in parts for element in range(3)])
-    first = _by_moments(likelihood) if start is None else start.parameters
-    starts = [(_without(first, parts, uncorrelated), start.curvature if start is not None else None)]
-    starts += [(_start(shares[-len(parts) :]), None) for shares in ((0.25, 0.5, 0.5), (0.6, 0.3, 0.2))]
-    best: Maximum | None = None
-    cheap = likelihood.n_matrices * len(free) < CHEAP
-    for parameters, curvature in starts:
-        known = None if curvature is None else curvature[np.ix_(free, free)]
-        end = newton(objective, parameters, free, known, cheap)
-        converged = bool(np.abs(end.slope).max() < CONVERGED)
-        curvature = end.curvature if free.all() else None
-        found = Maximum(end.parameters, end.value * likelihood.n_ratings, converged, curvature)
-        if best is None or found.deviance < best.deviance:
-            best = found
-        if converged and _is_optimum(likelihood, end, uncorrelated):
-            break
-    assert best is not None
-    return best
+    def maximum(self, start: np.ndarray) -> Generator[np.ndarray, Answer, Maximum]:
+        """The best of a search from ``start`` (q,), without the correlation, and of further ones.
 
+        These are made when one ends without convergence, or at a variance of zero that the likelihood would rather have
+        larger (Cholesky elements cannot leave zero).
+        """
+        best: Maximum | None = None
+        for parameters in (start, *(_start(shares[-len(self.parts) :]) for shares in FURTHER)):
+            end = yield from self.newton(np.where(self.free, parameters, 0.0))
+            converged = bool(np.abs(end.slope).max() < CONVERGED)
+            deviance = end.value * self.likelihood.n_ratings
+            if best is None or deviance < best.deviance:
+                best = Maximum(deviance, end, converged)
+            if converged and self.is_optimum(end):
+                break
+        assert best is not None
+        return best
 
-def newton(
-    objective: Objective, start: np.ndarray, free: np.ndarray, curvature: np.ndarray | None = None, cheap: bool = False
-) -> Point:
-    """Where ``objective`` is least, from ``start`` (q,) along the ``free`` (q,) parameters, of which there are k.
+    def newton(self, start: np.ndarray) -> Generator[np.ndarray, Answer, Point]:
+        """Where the deviance is least, from ``start`` (q,) along the free parameters."""
+        here = yield from self.at(start)
+        for _ in range(MOST_STEPS):
+            steepest = np.abs(here.slope).max()
+            if steepest < ENOUGH:
+                break
+            new = self.cheap or here.curvature is None
+            known = self.expected(here) if here.curvature is None else here.curvature
+            step = np.zeros(len(self.free))
+            step[self.free] = _step(known, here.slope[self.free])
+            if -(here.slope @ step) < ROUNDING * abs(here.value) and steepest < CONVERGED:
+                break
+            there = yield from self.lower(here, step, SHARES if new else SHARES[:1])
+            if there is None and new:
+                break
+            if there is None:
+                here = replace(here, curvature=None)
+            elif self.cheap or np.abs(there.slope).max() > SERVES * steepest:
+                here = there
+            else:
+                moved, change = there.parameters - here.parameters, there.slope - here.slope
+                here = replace(there, curvature=_updated(known, moved[self.free], change[self.free]))
+        return here
 
-    ``objective`` takes points (P, q) and gives values (P,) and slopes (P, q); ``curvature`` (k, k) are second
-    derivatives to begin with. Where further points are ``cheap``, second derivatives are found anew at each.
-    """
-    beside = BESIDE * np.eye(len(free))[free]
-    always = beside if cheap else beside[:0]
-    here = _at(objective, start, always)
-    here = here if cheap or curvature is None else replace(here, curvature=curvature)
-    for _ in range(MOST_STEPS):
-        steepest = np.abs(here.slope).max()
-        if steepest < ENOUGH:
-            break
-        new = cheap or here.curvature is None
-        here = _at(objective, here.parameters, beside) if here.curvature is None else here
-        known = here.curvature
-        assert known is not None
-        step = np.zeros(len(free))
-        step[free] = _step(known, here.slope[free])
-        if -(here.slope @ step) < ROUNDING * abs(here.value) and steepest < CONVERGED:
-            break
-        there = _lower(objective, here, step, SHARES if new else SHARES[:1], always)
-        if there is None and new:
-            break
-        if there is None:
-            here = replace(here, curvature=None)
-        elif cheap or np.abs(there.slope).max() > SERVES * steepest:
-            here = there
-        else:
-            moved, change = there.parameters - here.parameters, there.slope - here.slope
-            here = replace(there, curvature=_updated(known, moved[free], change[free]))
-    return here
+    def at(self, parameters: np.ndarray) -> Generator[np.ndarray, Answer, Point]:
+        """The point with these parameters (q,), with second derivatives where they are cheap."""
+        points = np.vstack([parameters, parameters + self.beside]) if self.cheap else parameters[None]
+        found, first = yield points
+        own, n = slice(first, first + len(points)), self.likelihood.n_ratings
+        slopes = by_cholesky(points, self.parts, {part: slope[own] for part, slope in found.slopes.items()}) / n
+        slopes[:, ~self.free] = 0.0
+        curvature = None
+        if self.cheap:
+            differences = (slopes[1:] - slopes[0])[:, self.free] / BESIDE
+            curvature = (differences + differences.T) / 2
+        return Point(parameters, float(found.value[first]) / n, slopes[0], curvature, found, first)
 
+    def lower(self, here: Point, step: np.ndarray, shares: np.ndarray) -> Generator[np.ndarray, Answer, Point | None]:
+        """The first point along the step, by ``shares`` of it, that is lower by part of what the slope promises; or
+        none.
 
-def _at(objective: Objective, parameters: np.ndarray, beside: np.ndarray) -> Point:
-    """The point with these ``parameters``; with second derivatives if there are points ``beside`` it (k, q)."""
-    values, slopes = objective(np.vstack([parameters, parameters + beside]))
-    if not len(beside):
-        return Point(parameters, float(values[0]), slopes[0])
-    curvature = (slopes[1:] - slopes[0])[:, beside.any(axis=0)] / BESIDE
-    return Point(parameters, float(values[0]), slopes[0], np.asarray((curvature + curvature.T) / 2))
+        Below rounding of the deviance nothing tells a better point from a worse one, so that much is let pass.
+        """
+        for share in shares:
+            there = yield from self.at(here.parameters + share * step)
+            if there.value <= here.value + 1e-4 * share * float(here.slope @ step) + ROUNDING * abs(here.value):
+                return there
+        return None
 
+    def expected(self, here: Point) -> np.ndarray:
+        """Second derivatives (k, k) by the free Cholesky elements, those by the covariances as expected."""
+        moved = np.zeros((len(self.free),) * 2)
+        bent = np.zeros_like(moved)
+        for at, part in enumerate(self.parts):
+            a, c, b = here.parameters[3 * at : 3 * at + 3]
+            g = here.found.slopes[part][here.at]
+            own = slice(3 * at, 3 * at + 3)
+            # Of variance, covariance and variance (rows) by the elements, and how these bend on the way.
+            moved[own, own] = [[2 * a, 0, 0], [c, a, 0], [0, 2 * c, 2 * b]]
+            bent[own, own] = [[2 * g[0, 0], 2 * g[0, 1], 0], [2 * g[0, 1], 2 * g[1, 1], 0], [0, 0, 2 * g[1, 1]]]
+        every = moved.T @ self.likelihood.information(here.found, here.at) @ moved + bent
+        return np.asarray(every[np.ix_(self.free, self.free)]) / self.likelihood.n_ratings
 
-def _lower(objective: Objective, here: Point, step: np.ndarray, shares: np.ndarray, beside: np.ndarray) -> Point | None:
-    """The first point along the step, by ``shares`` of it, that is lower by part of what the slope promises; or none.
+    def is_optimum(self, end: Point) -> bool:
+        """No covariance matrix in reach of this stationary point is better: the slope by none has a negative direction.
 
-    Below rounding of the deviance nothing tells a better point from a worse one, so that much is let pass.
-    """
-    for share in shares:
-        there = _at(objective, here.parameters + share * step, beside)
-        if there.value <= here.value + 1e-4 * share * float(here.slope @ step) + ROUNDING * abs(here.value):
-            return there
-    return None
+        Slopes by Cholesky elements L are twice the slopes by the covariance times L: small where these are, but for an
+        L that is near its bound.
+        """
+        enough = 1e-6
+        diagonal = np.abs(end.parameters.reshape(-1, 3)[:, [0, 2]]).min()
+        if np.abs(end.slope).max() < enough * diagonal:
+            return True
+        for part, slopes in end.found.slopes.items():
+            slope = slopes[end.at]
+            lowest = np.diag(slope).min() if part == self.uncorrelated else np.linalg.eigvalsh(slope).min()
+            if not lowest > -enough * self.likelihood.n_ratings:
+                return False
+        return True
 
 
 def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -158,44 +230,42 @@ def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.
     return np.asarray(curvature + np.outer(missing, missing) / along)
 
 
-def covariances(parameters: np.ndarray, parts: Sequence[str], uncorrelated: str | None = None) -> dict[str, np.ndarray]:
-    """Covariance (..., 2, 2) of each part from its Cholesky elements (..., three per part); that of ``uncorrelated``
-    has no off-diagonal."""
+def covariances(parameters: np.ndarray, parts: Sequence[str]) -> dict[str, np.ndarray]:
+    """Covariance (..., 2, 2) of each part from its Cholesky elements (..., three per part)."""
     found: dict[str, np.ndarray] = {}
     for at, part in enumerate(parts):
-        a, c, b = np.moveaxis(parameters[..., 3 * at : 3 * at + 3], -1, 0)
-        c = np.zeros_like(c) if part == uncorrelated else c
+        a, c, b = (parameters[..., 3 * at + element] for element in range(3))
         found[part] = _matrix(a * a, a * c, c * c + b * b)
     # The lowest level is inverted; a trace of variance keeps it so when the search touches the bound.
-    found[parts[-1]] = found[parts[-1]] + JITTER * np.eye(2)
+    found[parts[-1]] += JITTER * np.eye(2)
     return found
 
 
-def by_cholesky(
-    parameters: np.ndarray, parts: Sequence[str], slopes: Mapping[str, np.ndarray], uncorrelated: str | None = None
-) -> np.ndarray:
+def by_cholesky(parameters: np.ndarray, parts: Sequence[str], slopes: Mapping[str, np.ndarray]) -> np.ndarray:
     """Slopes (..., three per part) of the deviance by the Cholesky elements."""
-    found = []
+    made = np.empty_like(parameters)
     for at, part in enumerate(parts):
-        a, c, b = np.moveaxis(parameters[..., 3 * at : 3 * at + 3], -1, 0)
-        c = np.zeros_like(c) if part == uncorrelated else c
-        g = slopes[part]
-        of_c = 2 * (g[..., 0, 1] * a + g[..., 1, 1] * c)
-        of_c = np.zeros_like(of_c) if part == uncorrelated else of_c
-        found += [2 * (g[..., 0, 0] * a + g[..., 0, 1] * c), of_c, 2 * g[..., 1, 1] * b]
-    return np.stack(found, axis=-1)
+        a, c, b = (parameters[..., 3 * at + element] for element in range(3))
+        first, off, second = (slopes[part][..., i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
+        made[..., 3 * at] = 2 * (first * a + off * c)
+        made[..., 3 * at + 1] = 2 * (off * a + second * c)
+        made[..., 3 * at + 2] = 2 * second * b
+    return made
 
 
 def by_moments(moments: np.ndarray, parts: Sequence[str], likelihood: TwoRaterLikelihood) -> np.ndarray:
     """Slopes (..., three per part) of the deviance by variance, covariance and variance of each part."""
-    given = {part: _matrix(*np.moveaxis(moments[..., 3 * at : 3 * at + 3], -1, 0)) for at, part in enumerate(parts)}
+    given = {part: _matrix(*(moments[..., 3 * at + k] for k in range(3))) for at, part in enumerate(parts)}
     found = likelihood.evaluate(given).slopes
     slopes = [s for part in parts for s in (found[part][..., 0, 0], 2 * found[part][..., 0, 1], found[part][..., 1, 1])]
     return np.stack(slopes, axis=-1)
 
 
 def _matrix(first: np.ndarray, between: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.stack([np.stack([first, between], axis=-1), np.stack([between, second], axis=-1)], axis=-2)
+    made = np.empty((*first.shape, 2, 2))
+    made[..., 0, 0], made[..., 1, 1] = first, second
+    made[..., 0, 1] = made[..., 1, 0] = between
+    return made
 
 
 def _step(hessian: np.ndarray, slope: np.ndarray) -> np.ndarray:
@@ -208,28 +278,19 @@ def _step(hessian: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return np.asarray(step * min(1.0, LONGEST / np.linalg.norm(step)))
 
 
-def _is_optimum(likelihood: TwoRaterLikelihood, end: Point, uncorrelated: str | None) -> bool:
-    """No covariance matrix in reach of this stationary point is better: the slope by none has a negative direction.
-
-    Slopes by Cholesky elements L are twice the slopes by the covariance times L: small where these are, but for an L
-    that is near its bound.
-    """
-    enough = 1e-6
-    diagonal = np.abs(end.parameters.reshape(-1, 3)[:, [0, 2]]).min()
-    if np.abs(end.slope).max() < enough * diagonal:
-        return True
-    slopes = likelihood.evaluate(covariances(end.parameters, likelihood.parts, uncorrelated)).slopes
-    lowest = [np.diag(g).min() if p == uncorrelated else np.linalg.eigvalsh(g).min() for p, g in slopes.items()]
-    return bool(min(lowest) > -enough * likelihood.n_ratings)
-
-
-def _without(parameters: np.ndarray, parts: Sequence[str], uncorrelated: str | None) -> np.ndarray:
-    """The parameters without the correlation of the part ``uncorrelated``, with its variances kept."""
-    made = parameters.copy()
-    if uncorrelated is not None:
-        at = 3 * list(parts).index(uncorrelated)
-        made[at + 1 : at + 3] = 0.0, np.hypot(made[at + 1], made[at + 2])
-    return made
+def _without(parameters: np.ndarray, information: np.ndarray, part: int) -> np.ndarray:
+    """Cholesky elements (q,) to begin with if one part's correlation is zero: variances stay, and the other parts'
+    covariances make up for it as the second derivatives (q, q) by the covariances say."""
+    a, c, b = parameters.reshape(-1, 3).T
+    first, off, second = a * a, a * c, c * c + b * b
+    at = 3 * np.arange(len(off)) + 1
+    others = np.delete(np.arange(len(off)), part)
+    by_others = information[np.ix_(at[others], at[others])]
+    off[others] += off[part] * np.linalg.lstsq(by_others, information[at[others], at[part]], rcond=None)[0]
+    off[part] = 0.0
+    bound = MOST_CORRELATED * np.sqrt(first * second)
+    off = np.clip(off, -bound, bound) / np.where(first > 0, np.sqrt(first), 1.0)
+    return np.column_stack([np.sqrt(first), off, np.sqrt(second - off**2)]).ravel()
 
 
 def _by_moments(likelihood: TwoRaterLikelihood) -> np.ndarray:

@@ -12,15 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
+
+from analysis.common.observations import renumber
 
 N_SUMS = 4
 """A unit's sums: both raters' of rows rated by both, the first's of rows rated by the first only, the second's
 likewise."""
 NOTHING = 1e-14
 """Part of the largest eigenvalue of products below which an eigenvalue is rounding."""
+SPREAD = 8
+"""Codes up to so many times their number are numbered by counting, those further apart by sorting."""
+MANY = 2
+"""How many times the rows that would stand for them members of a class have to be, to be worth replacing."""
+DENSE = 4
+"""A matrix is kept as a whole where one in so many elements is not zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,24 +42,24 @@ class Types:
     products: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Classes:
-    """What units lie in, with the same units by type: how many there are of each class (G,), and how many units of each
-    type a member has (G, K)."""
-
-    members: np.ndarray
-    units: sparse.csr_array
+Matrix: TypeAlias = np.ndarray | sparse.csr_array
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows that stand for the members of the classes, sorted by class: weight (R,) in place of one, class (R,), where a
-    class starts (G,), and sums of the units by type (R, 4 K; the four of a type side by side)."""
+    """Rows (R) that stand for the members of the classes, sorted by class.
+
+    weight (R,) in place of one; members (R,): how many its class has at the first row of a class, else none; units
+    (R, K): how many of each type a member has, and all_units (R, K): members times so many; sums (R, C) of the units,
+    of the ``columns`` (C,) that occur of the 4 K (the four of a type side by side).
+    """
 
     weight: np.ndarray
-    of_class: np.ndarray
-    starts: np.ndarray
-    sums: sparse.csr_array
+    members: np.ndarray
+    units: Matrix
+    all_units: Matrix
+    sums: Matrix
+    columns: np.ndarray
 
 
 def unit_types(
@@ -61,27 +70,28 @@ def unit_types(
     ``values`` (n, 2) are zero where missing, ``patterns`` say which rows were rated by both, the first only, the second
     only; ``units`` (n,) is the unit of each row.
     """
-    counts = np.stack([_count(units, rows, n_units) for rows in patterns])
-    columns = ((patterns[0], 0), (patterns[0], 1), (patterns[1], 0), (patterns[2], 1))
-    sums = np.stack([_count(units, rows, n_units, values[:, j]) for rows, j in columns])
+    counts = np.bincount(units + n_units * (patterns[1] + 2 * patterns[2]), minlength=3 * n_units).reshape(3, -1)
+    of_both_or_alone = units + n_units * ~patterns[0]
+    first, second = (np.bincount(of_both_or_alone, column, minlength=2 * n_units) for column in values.T)
+    sums = np.stack([first[:n_units], second[:n_units], first[n_units:], second[n_units:]])
     radix = counts.max(axis=1) + 1
     code = (counts[0] * radix[1] + counts[1]) * radix[2] + counts[2]
-    _, first, of_unit, units_of = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
-    products = np.zeros((N_SUMS, N_SUMS, len(first)))
+    of_unit, kinds = _numbered(code)
+    of_type = np.stack([kinds // (radix[1] * radix[2]), kinds // radix[2] % radix[1], kinds % radix[2]])
+    products = np.zeros((N_SUMS, N_SUMS, len(kinds)))
     for i in range(N_SUMS):
         for j in range(i + 1):
-            made = np.bincount(of_unit, weights=sums[i] * sums[j], minlength=len(first))
-            products[i, j] = products[j, i] = made
-    return Types(counts[:, first].astype(float), units_of.astype(float), products), of_unit, sums
+            products[i, j] = products[j, i] = np.bincount(of_unit, sums[i] * sums[j], minlength=len(kinds))
+    return Types(of_type.astype(float), np.bincount(of_unit).astype(float), products), of_unit, sums
 
 
-def classes_and_rows(of_unit: np.ndarray, sums: np.ndarray, above: np.ndarray, n_types: int) -> tuple[Classes, Rows]:
-    """Classes of what units lie in (``above``, one per unit), and the rows that stand for their members.
+def rows_above(of_unit: np.ndarray, sums: np.ndarray, above: np.ndarray, n_types: int) -> Rows:
+    """Rows that stand for what units lie in (``above``, one per unit).
 
     ``of_unit`` is the type of each unit, ``sums`` (4, units) its sums.
     """
-    code = above.astype(np.int64) * n_types + of_unit
-    found, cell, in_cell = np.unique(code, return_inverse=True, return_counts=True)
+    cell, found = _numbered(above.astype(np.int64) * n_types + of_unit)
+    in_cell = np.bincount(cell)
     cell_sums = np.stack([np.bincount(cell, weights=column, minlength=len(found)) for column in sums], axis=1)
     starts = _starts(found // n_types)
     of_member, n_classes = _same_cells(found % n_types, in_cell, starts)
@@ -89,18 +99,25 @@ def classes_and_rows(of_unit: np.ndarray, sums: np.ndarray, above: np.ndarray, n
     members = np.bincount(of_member, minlength=n_classes)
     first = order[np.cumsum(members) - members]
     sizes = np.diff(np.r_[starts, len(found)])[first]
-    cells = _ranges(starts[first], sizes)
-    types = (found % n_types)[cells]
-    units = sparse.csr_array((in_cell[cells].astype(float), types, np.r_[0, np.cumsum(sizes)]), (n_classes, n_types))
-    classes = Classes(members.astype(float), units)
-    weight, of_class, sums = _few_rows(cell_sums, starts, sizes, members, order)
-    size = sizes[of_class]
+    weight, of_class, row_sums = _few_rows(cell_sums, starts, sizes, members, order)
     # A row has the cells of its class, one after the other, each with four sums.
-    at = N_SUMS * types[_ranges(_before(sizes)[of_class], size)][:, None] + np.arange(N_SUMS)
-    by_row = sparse.csr_array((sums.ravel(), at.ravel(), np.r_[0, np.cumsum(N_SUMS * size)]))
-    by_row.resize((len(weight), N_SUMS * n_types))
+    cells = _ranges(starts[first][of_class], sizes[of_class])
+    types, ends = (found % n_types)[cells], np.r_[0, np.cumsum(sizes[of_class])]
+    units = sparse.csr_array((in_cell[cells].astype(float), types, ends), (len(weight), n_types))
+    by_type = (N_SUMS * types[:, None] + np.arange(N_SUMS)).ravel()
+    by_row = sparse.csr_array((row_sums.ravel(), by_type, N_SUMS * ends), (len(weight), N_SUMS * n_types))
     by_row.eliminate_zeros()
-    return classes, Rows(weight, of_class, _starts(of_class), by_row)
+    column, columns = renumber(by_row.indices)
+    by_row = sparse.csr_array((by_row.data, column, by_row.indptr), (len(weight), len(columns)))
+    of_row = np.where(np.r_[True, of_class[1:] != of_class[:-1]], members[of_class], 0).astype(float)
+    of_all = units.data * np.repeat(of_row, sizes[of_class])
+    all_units = sparse.csr_array((of_all, types, ends), units.shape)
+    return Rows(weight, of_row, _packed(units), _packed(all_units), _packed(by_row), columns)
+
+
+def _packed(matrix: sparse.csr_array) -> Matrix:
+    """The matrix without its zeros left out, if these are not many: then it is quicker to use, and little larger."""
+    return matrix.toarray() if matrix.nnz * DENSE > np.prod(matrix.shape) else matrix
 
 
 def _few_rows(
@@ -112,7 +129,7 @@ def _few_rows(
     ``cell_sums`` (cells, 4) of a member begin at ``starts``; a member of a class has ``sizes`` cells; ``order`` are the
     members class by class.
     """
-    many = members > N_SUMS * sizes + 1
+    many = members > MANY * (N_SUMS * sizes + 1)
     of_class = np.repeat(np.arange(len(members)), members)
     alone = ~many[of_class]
     weights, classes = [np.ones(int(alone.sum()))], [of_class[alone]]
@@ -145,26 +162,27 @@ def _same_cells(types: np.ndarray, units: np.ndarray, starts: np.ndarray) -> tup
 
     Cell after cell the groups are numbered anew by what they were and what this cell is, so nothing is hashed.
     """
-    _, kind = np.unique(types.astype(np.int64) * (int(units.max()) + 1) + units, return_inverse=True)
-    kinds = int(kind.max()) + 1
+    kind, found_kinds = _numbered(types.astype(np.int64) * (int(units.max()) + 1) + units)
+    kinds = len(found_kinds)
     sizes = np.diff(np.r_[starts, len(types)])
     found = np.zeros(len(starts), dtype=np.int64)
     n_found = 1
     for at in range(int(sizes.max())):
         longer = np.flatnonzero(sizes > at)
-        different, code = np.unique(found[longer] * kinds + kind[starts[longer] + at], return_inverse=True)
+        code, different = _numbered(found[longer] * kinds + kind[starts[longer] + at])
         # Groups that ended keep their numbers, so that none is taken for one that goes on.
         found[longer] = n_found + code
         n_found += len(different)
-    different, found = np.unique(found, return_inverse=True)
+    found, different = _numbered(found)
     return found, len(different)
 
 
-def _count(units: np.ndarray, rows: np.ndarray, n_units: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Counts, or sums of ``weights``, of the ``rows`` (a mask) by unit."""
-    if rows.all():
-        return np.bincount(units, weights=weights, minlength=n_units)
-    return np.bincount(units[rows], weights=None if weights is None else weights[rows], minlength=n_units)
+def _numbered(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers 0, 1, ... of whole ``codes`` from 0 in order, and the codes that occur."""
+    if codes.max(initial=0) < SPREAD * len(codes):
+        return renumber(codes)
+    found, numbers = np.unique(codes, return_inverse=True)
+    return numbers, found
 
 
 def _starts(groups: np.ndarray) -> np.ndarray:

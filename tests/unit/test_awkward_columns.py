@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.common.observations import labels
 from analysis.common.status import AnalysisError, Status
 from analysis.outcome.association import correlate
 from analysis.outcome.mixed_models import random_intercept, within_between
@@ -100,3 +101,11 @@ def test_a_huge_standardised_difference_keeps_its_limits() -> None:
 def test_clusters_and_predictors_that_reproduce_the_outcome_are_singular() -> None:
     found = random_intercept([1, 2, 5, 6, 9, 10], {"x": [0, 1, 0, 1, 0, 1]}, cluster=[1, 1, 2, 2, 3, 3])
     assert found.status is Status.SINGULAR and np.isnan(found.icc)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint64, object])
+@pytest.mark.parametrize("far", [1, 10**6])
+def test_whole_numbers_are_numbered_in_order_near_and_far(kind: type, far: int) -> None:
+    codes, n_labels = labels(far * np.array([4, 2, 2, 7, 4]).astype(kind))
+    np.testing.assert_array_equal(codes, [1, 0, 0, 2, 1])
+    assert n_labels == 3

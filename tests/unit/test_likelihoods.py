@@ -5,7 +5,7 @@ import pytest
 
 from analysis.common.robust_covariance import TALL, least_squares
 from analysis.outcome.variance_components import at, deviance, gradient, nested_sums, predicted_effects
-from analysis.two_views import two_rater_likelihood, two_rater_search
+from analysis.two_views import two_rater_likelihood, two_rater_search, two_rater_sums
 from analysis.two_views.two_rater_likelihood import TwoRaterLikelihood
 from analysis.two_views.two_rater_search import by_cholesky, covariances
 
@@ -99,32 +99,59 @@ def test_likelihood_of_two_raters_equals_its_textbook_matrices(parts: tuple[str,
 
 
 def test_therapists_alike_in_numbers_are_replaced_by_few_rows_and_others_kept() -> None:
-    made = two_raters(PARTS[3], therapists=60, most=(2, 2), missing=0.0)[0]
-    many = made.classes.members > 4 * np.diff(made.classes.units.indptr) + 1
-    assert many.any() and not many.all() and made.classes.members.sum() == 60
-    rows = np.bincount(made.rows.of_class)
-    assert (rows[many] < made.classes.members[many]).all()
-    np.testing.assert_array_equal(rows[~many], made.classes.members[~many])
-    weight = np.bincount(made.rows.of_class, weights=made.rows.weight**2)
-    np.testing.assert_allclose(weight, made.classes.members)
+    rows = two_raters(PARTS[3], therapists=60, most=(2, 2), missing=0.0)[0].rows
+    first = rows.members > 0
+    members, in_class = rows.members[first], np.cumsum(first) - 1
+    many = members > two_rater_sums.MANY * (4 * (np.asarray(rows.units)[first] > 0).sum(axis=1) + 1)
+    assert many.any() and not many.all() and members.sum() == 60
+    kept = np.bincount(in_class)
+    assert (kept[many] < members[many]).all()
+    np.testing.assert_array_equal(kept[~many], members[~many])
+    np.testing.assert_allclose(np.bincount(in_class, weights=rows.weight**2), members)
 
 
 @pytest.mark.parametrize("parts", PARTS)
-@pytest.mark.parametrize("uncorrelated", [None, "dyad"])
 @pytest.mark.parametrize("size", SIZES)
-def test_slopes_of_two_raters_are_those_of_differences(
-    parts: tuple[str, ...], uncorrelated: str | None, size: dict
-) -> None:
+def test_expected_second_derivatives_are_those_of_textbook_matrices(parts: tuple[str, ...], size: dict) -> None:
+    made, values, observed, of_dyad, of_therapist = two_raters(parts, **size)
+    given = covariances(np.random.default_rng(3).uniform(0.3, 0.9, (2, 3 * len(parts))), parts)
+    codes = {"therapist": of_therapist, "dyad": of_dyad, "error": np.arange(len(values))}
+    seen = np.ix_(observed.ravel(), observed.ravel())
+    together = [np.equal.outer(codes[part], codes[part]) for part in parts]
+    inverse = np.linalg.inv(sum(np.kron(t, given[p][1]) for t, p in zip(together, parts, strict=True))[seen])
+    by = [np.array(of) for of in ([[1, 0], [0, 0]], [[0, 1], [1, 0]], [[0, 0], [0, 1]])]
+    moved = [inverse @ np.kron(t, each)[seen] for t in together for each in by]
+    expected = [[np.sum(a * b.T) for b in moved] for a in moved]
+    np.testing.assert_allclose(made.information(made.evaluate(given), 1), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dense", [1, 10**9])
+def test_matrices_kept_whole_or_sparse_give_one_likelihood(dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = np.random.default_rng(7).uniform(0.3, 0.9, (3, 9))
+    usual = two_raters(PARTS[3])[0].evaluate(covariances(parameters, PARTS[3]))
+    monkeypatch.setattr(two_rater_sums, "DENSE", dense)
+    other = two_raters(PARTS[3])[0]
+    assert isinstance(other.rows.units, np.ndarray) is (dense > 1)
+    found = other.evaluate(covariances(parameters, PARTS[3]))
+    np.testing.assert_allclose(found.value, usual.value, rtol=1e-12)
+    for part, slopes in usual.slopes.items():
+        np.testing.assert_allclose(found.slopes[part], slopes, atol=1e-9)
+    np.testing.assert_allclose(other.information(found, 2), two_raters(PARTS[3])[0].information(usual, 2), rtol=1e-9)
+
+
+@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("size", SIZES)
+def test_slopes_of_two_raters_are_those_of_differences(parts: tuple[str, ...], size: dict) -> None:
     made = two_raters(parts, **size)[0]
     parameters = np.random.default_rng(4).uniform(0.3, 0.9, 3 * len(parts))
 
     def value(moved: np.ndarray) -> float:
-        return float(made.evaluate(covariances(moved, parts, uncorrelated)).value)
+        return float(made.evaluate(covariances(moved, parts)).value)
 
     steps = 1e-6 * np.eye(len(parameters))
     expected = [(value(parameters + step) - value(parameters - step)) / 2e-6 for step in steps]
-    slopes = made.evaluate(covariances(parameters, parts, uncorrelated)).slopes
-    np.testing.assert_allclose(by_cholesky(parameters, parts, slopes, uncorrelated), expected, rtol=1e-5, atol=1e-6)
+    slopes = made.evaluate(covariances(parameters, parts)).slopes
+    np.testing.assert_allclose(by_cholesky(parameters, parts, slopes), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("parts", PARTS)
@@ -173,9 +200,14 @@ def test_second_derivatives_kept_or_found_anew_lead_to_one_maximum(
     ends = []
     for cheap in (0, 10**9):
         monkeypatch.setattr(two_rater_search, "CHEAP", cheap)
-        ends.append(two_rater_search.maximise(made))
-    assert all(end.converged for end in ends)
-    assert ends[0].deviance == pytest.approx(ends[1].deviance, abs=1e-8)
+        largest = two_rater_search.maximise(made)
+        ends.append([largest, *two_rater_search.without_correlation(made, parts, largest)])
+    for end, other in zip(*ends, strict=True):
+        assert end.converged and other.converged
+        assert end.deviance == pytest.approx(other.deviance, abs=1e-8)
+    assert all(end.parameters[3 * at + 1] == 0 for at, end in enumerate(ends[0][1:]))
+    gains = [end.deviance - ends[0][0].deviance for end in ends[0][1:]]
+    assert min(gains) > -1e-8 and max(gains) > 1e-5
 
 
 @pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-6, 0.0])

@@ -1,12 +1,17 @@
 """The one-with-many design: a known truth, awkward designs, invariants, and bad input."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.common.status import AnalysisError, Status
 from analysis.outcome.mixed_models import random_intercept
+from analysis.two_views import one_with_many as one_with_many_module
 from analysis.two_views.one_with_many import one_with_many
+from analysis.two_views.two_rater_likelihood import TwoRaterLikelihood
+from analysis.two_views.two_rater_search import Maximum, maximise
 
 
 def pair(rng: np.random.Generator, n: int, sd: tuple[float, float], r: float) -> np.ndarray:
@@ -95,6 +100,21 @@ def test_order_of_rows_labels_and_units_do_not_matter() -> None:
     for part in ("therapist", "dyad"):
         assert two.reciprocity(part).correlation == pytest.approx(one.reciprocity(part).correlation, abs=1e-4)
     assert two.client_mean == pytest.approx(10 * one.client_mean - 3, rel=1e-5)
+
+
+def test_a_maximum_that_is_not_the_largest_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ratings(8)
+    expected = fit(data)
+    found = []
+
+    def at_first_elsewhere(likelihood: TwoRaterLikelihood, start: np.ndarray | None = None) -> Maximum:
+        largest = maximise(likelihood, start)
+        found.append(largest)
+        return largest if len(found) > 1 else replace(largest, deviance=largest.deviance + 1e4)
+
+    monkeypatch.setattr(one_with_many_module, "maximise", at_first_elsewhere)
+    assert fit(data).log_likelihood == pytest.approx(expected.log_likelihood, abs=1e-6)
+    assert len(found) == 2
 
 
 def test_dyadic_reciprocity_is_not_claimed_where_there_is_none() -> None:
