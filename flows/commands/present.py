@@ -153,7 +153,8 @@ def _show_problems(problems: list[dict[str, Any]]) -> None:
     _out.print(f"\n[bold]{several(len(problems), 'problem')} with deliveries[/]")
     for row in problems[:_SHOWN_RESULTS]:
         where = " ".join(escape(str(row[key])) for key in ("site_id", "file_name") if row[key])
-        _out.print(f"{row['severity']}  {where}: {escape(row['message'])} {escape(row['action'])}")
+        place = f"{where}: " if where else ""
+        _out.print(f"{row['severity']}  {place}{escape(row['message'])} {escape(row['action'])}")
     if len(problems) > _SHOWN_RESULTS:
         _out.print(f"... and {len(problems) - _SHOWN_RESULTS} more: from quality.landing_problems")
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -52,6 +53,7 @@ def run_refresh(folder: Path, *, full: bool, listener: Listener) -> Ended:
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     environment.prepare_prefect(paths.prefect_dir)
     end_leftover_servers(paths.prefect_dir)
+    end_on_sigterm()
     with listening(listener):
         say("prefect", "starts its server" if "PREFECT_API_URL" not in os.environ else "uses the server given")
         from flows.refreshing.flow import refresh_study
@@ -86,8 +88,7 @@ def serve_schedule(
         os.environ["PREFECT_API_URL"] = _address(port)
     _hold_when(cron, timezone)
     end_leftover_servers(paths.prefect_dir)
-    # A service manager stops with SIGTERM; without this the server would outlive a schedule that has just begun.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_on_sigterm()
     with _server(paths, port, say):
         from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
         from prefect.schedules import Cron, Interval
@@ -105,6 +106,15 @@ def serve_schedule(
             print_starting_message=False,
             pause_on_shutdown=True,
         )
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this process as an exit does: a service manager or a time limit stops with it.
+
+    Without this nothing is cleared away: the Prefect server would outlive the process, with whatever pipe it holds.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _hold_when(cron: str | None, timezone: str) -> None:

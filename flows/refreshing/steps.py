@@ -34,6 +34,7 @@ from flows.refreshing.scope import Scope
 from flows.settings.study import load_study
 
 _ID_FORMAT = "%Y%m%dT%H%M%SZ"
+_ENDED_FROM_OUTSIDE = "a signal ended the refresh (Ctrl-C, a service manager, a time limit)"
 
 
 Step = Callable[[Refresh], Refresh]
@@ -257,6 +258,10 @@ def noted(refresh: Refresh) -> Iterator[Callable[[Ended], None]]:
     except OSError as error:
         write_if_there_is_room("failed", error.strerror or "system error")
         raise
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            write_if_there_is_room("failed", _ENDED_FROM_OUTSIDE)
+        raise
 
 
 @contextmanager
@@ -294,6 +299,11 @@ def _step(refresh: Refresh, name: str) -> Iterator[None]:
         if isinstance(error, duckdb.Error) and "no space" in str(error).lower():
             # A commit that finds the disk full is a TransactionException.
             raise _no_space(name) from None
+        if "query interrupted" in str(error).lower():
+            # A signal that is to end the process reaches a query first, and DuckDB makes an error of it.
+            raise AllianceError(
+                f"the step `{name}` was ended", cause=_ENDED_FROM_OUTSIDE, next_step="refresh again when it suits"
+            ) from None
         place = traceback.extract_tb(error.__traceback__)[-1]
         raise AllianceError(
             f"the step `{name}` failed",

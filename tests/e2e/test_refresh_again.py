@@ -165,6 +165,25 @@ def test_a_refresh_killed_half_way_loses_nothing(own_demo: Path, after: float) -
     assert ask(own_demo, "select count(*) from quality.cell_accounting where unaccounted <> 0") == [(0,)]
 
 
+def test_a_refresh_that_is_asked_to_end_leaves_no_server_behind(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    alliance("init", "--demo", study)
+    process = subprocess.Popen([sys.executable, "-m", "flows.cli", "refresh", str(study)], stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    # The server is up and noted before the first step says that it begins.
+    while b"land begins" not in (line := process.stderr.readline()):
+        assert line, "it ended before it began"
+    [note] = (study / "work" / "prefect").glob("server-*.json")
+    server = json.loads(note.read_text())["server"]
+    process.send_signal(signal.SIGTERM)
+    # A server that lives on would hold the pipe open.
+    process.communicate(timeout=120)
+    assert process.returncode in (128 + signal.SIGTERM, 1), "1 where a query heard of it first"
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
+    assert "signal" in json.loads((study / "work" / "last_refresh.json").read_text())["message"]
+
+
 def test_readers_in_another_process_are_never_refused_during_refreshes(own_demo: Path) -> None:
     delete_analyses(own_demo)
     code = (

@@ -248,6 +248,22 @@ def test_a_refresh_that_the_system_stopped_leaves_a_note(tmp_path: Path) -> None
     assert read_status(refresh.paths).last_attempt is None
 
 
+@pytest.mark.parametrize("ended_by", [KeyboardInterrupt(), SystemExit(143)])
+def test_a_refresh_that_a_signal_ended_leaves_a_note(tmp_path: Path, ended_by: BaseException) -> None:
+    refresh = steps.begin(make_study(tmp_path, north={}))
+    with pytest.raises(type(ended_by)), steps.noted(refresh), steps._step(refresh, "analyse"):
+        raise ended_by
+    noted = json.loads(refresh.paths.last_refresh_file.read_text())
+    assert noted["status"] == "failed" and "signal" in noted["message"]
+
+
+def test_a_signal_during_a_query_is_no_defect(tmp_path: Path) -> None:
+    refresh = steps.begin(make_study(tmp_path, north={}))
+    with pytest.raises(AllianceError, match="was ended: a signal") as failed, steps._step(refresh, "build"):
+        raise RuntimeError("Query interrupted")  # DuckDB's words for it; when a query hears of it depends on the query
+    assert "defect" not in str(failed.value)
+
+
 def test_a_full_disk_is_said_even_where_no_note_of_it_can_be_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
