@@ -16,9 +16,10 @@ from flows.landing.store import LandingStore
 def hide_known_ids(store: LandingStore) -> int:
     """Take ids of the site's clients and therapists out of what was told of its files; returns how many names changed.
 
-    Taken out is a part of a name that is such an id, and one of letters and digits that is written like them (``K017``
-    where the site has ``K001``): it may be a client of whom nothing else has come yet. Problems of earlier refreshes
-    are looked at again, since their ids may have become known only now.
+    A folder that belongs to no site may be named after a client of any. Taken out is a part of a name that is such an
+    id, and one of letters and digits that is written like them (``K017`` where the site has ``K001``): it may be a
+    client of whom nothing else has come yet. Problems of earlier refreshes are looked at again, since their ids may
+    have become known only now.
     """
     names = store.con.execute(
         "select distinct site_id, file_name from raw.landing_problems where file_name <> '' order by all"
@@ -50,7 +51,9 @@ def _known(store: LandingStore, wanted: dict[str, set[str]]) -> tuple[dict[str, 
                 site_id, lower(local_id) as local_id,
                 regexp_replace(regexp_replace(lower(local_id), '[0-9]', '9', 'g'), '[a-z]', 'a', 'g') as shape
             from raw.pseudonyms
-            where kind in ('client', 'therapist') and list_contains(cast($sites as varchar[]), site_id)
+            where
+                kind in ('client', 'therapist')
+                and (list_contains(cast($sites as varchar[]), site_id) or list_contains(cast($sites as varchar[]), ''))
         )
         qualify row_number() over (partition by site_id, shape order by local_id) = 1
             or list_contains(cast($parts as varchar[]), local_id)
@@ -58,9 +61,10 @@ def _known(store: LandingStore, wanted: dict[str, set[str]]) -> tuple[dict[str, 
         {"sites": sorted(wanted), "parts": sorted(set().union(*wanted.values()))},
     ).fetchall()
     for site_id, local_id, shape in rows:
-        ids[site_id].add(local_id)
-        if "a" in shape and "9" in shape:
-            shapes[site_id].add(shape)
+        for of_site in (site_id, ""):
+            ids[of_site].add(local_id)
+            if "a" in shape and "9" in shape:
+                shapes[of_site].add(shape)
     return ids, shapes
 
 
@@ -71,12 +75,12 @@ def _shape(part: str) -> str:
 def _hide(store: LandingStore, site_id: str, part: str) -> int:
     where = "site_id = ? and contains(lower(file_name), ?)"
     rows = store.con.execute(
-        f"select distinct file_name, message from raw.landing_problems where {where}", [site_id, part]
+        f"select distinct file_name, message, action from raw.landing_problems where {where}", [site_id, part]
     ).fetchall()
-    for name, message in rows:
+    for told in rows:
         store.con.execute(
-            "update raw.landing_problems set file_name = ?, message = ? "
-            "where site_id = ? and file_name = ? and message = ?",
-            [hidden_part(name, part), hidden_part(message, part), site_id, name, message],
+            "update raw.landing_problems set file_name = ?, message = ?, action = ? "
+            "where site_id = ? and file_name = ? and message = ? and action = ?",
+            [*(hidden_part(text, part) for text in told), site_id, *told],
         )
     return len(rows)

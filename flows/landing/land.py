@@ -137,8 +137,10 @@ class _Landing:
         self._reassign()
         seen: set[int] = set()
         with private_folder(self.paths.work_dir) as folder:
-            for file in found.files:
-                number = self._land_file(file, found, folder)
+            for place, file in enumerate(found.files, start=1):
+                # Of a name nobody knows yet whether it holds an id, and progress ends up in logs.
+                in_words = f"site {file.site_id}: reading {file.file.name}, file {place} of {len(found.files)}"
+                number = self._land_file(file, found, folder, in_words)
                 if number is not None:
                     seen.add(number)
         self._without_file(seen)
@@ -155,8 +157,11 @@ class _Landing:
             tuple(tally.of_reading),
         )
 
-    def _land_file(self, found: FoundFile, discovery: Discovery, folder: Path) -> int | None:
-        """Load one file when its bytes are new or its settings changed; returns the number of its delivery."""
+    def _land_file(self, found: FoundFile, discovery: Discovery, folder: Path, in_words: str) -> int | None:
+        """Load one file when its bytes are new or its settings changed; returns the number of its delivery.
+
+        ``in_words`` is what progress says when it is read.
+        """
         try:
             digest, size = content_hash(found.path)
             known = self.known.get((found.site_id, digest))
@@ -172,7 +177,7 @@ class _Landing:
             settings = self._reader_settings(found.file, companions)
             if known is not None and known.reader_settings == settings:
                 return known.delivery_number
-            self.progress(f"site {found.site_id}: reading {found.file_name}")
+            self.progress(in_words)
             copy = folder / "delivery"
             copy_private(found.path, copy, digest)
             try:

@@ -16,6 +16,7 @@ import yaml
 from flows.commands.checking import check_study
 from flows.commands.status import read_status
 from flows.common.errors import AllianceError, ConfigurationError, LandingError
+from flows.common.progress import listening
 from flows.refreshing import steps
 from flows.refreshing.landed import LandedStudy, land_study
 from flows.refreshing.scope import Scope
@@ -174,15 +175,30 @@ def test_names_of_files_that_could_not_be_read_hold_no_id(tmp_path: Path) -> Non
     for name in ("K017xq.csv", "x_k001XQ_y.csv", "form12.csv", "2024-05-31.csv"):
         deliver(study, name, "")
     deliver(study, "K002xq.txt", "x")
+    # folders that belong to no site, one of which could be a site's
+    for folder in ("K002xq", "k001xq"):
+        (study / "deliveries" / folder).mkdir()
+        deliver(study, "x", "x", site=folder)
     # Nothing is known of any id yet.
     land(study)
-    assert len({*raw(study, "select file_name from raw.landing_problems")}) == 5
+    assert len({*raw(study, "select file_name from raw.landing_problems")}) == 7
     deliver(study, "a.csv", HEADER + "K001xq,5,1,2\nK002xq,5,1,2\n")
     land(study, "20260102T000000Z")
     names = {name for (name,) in raw(study, "select file_name from raw.landing_problems where file_name <> ''")}
     # Also what the refresh before told; a name that only looks like an id, and is written otherwise, stays.
     assert names >= {"***.csv", "x_***_y.csv", "form12.csv", "2024-05-31.csv", "***.txt"}
-    assert not any("xq" in name.lower() for name in names)
+    told = raw(study, "select file_name || message || action from raw.landing_problems")
+    assert not any("xq" in text.lower() for (text,) in told)
+
+
+def test_progress_names_no_file(tmp_path: Path) -> None:
+    study = make_study(tmp_path, north={})
+    deliver(study, "K017xq.csv", HEADER + "K017xq,5,1,2\n")
+    told: list[str] = []
+    with listening(lambda step, sentence: told.append(f"{step} {sentence}")):
+        assert "id_in_file_name" in severities(land(study))
+    assert "land site north: reading ratings, file 1 of 1" in told
+    assert not any("xq" in sentence.lower() for sentence in told)
 
 
 @pytest.mark.parametrize("damage", ["cut", "overwritten", "text"])
