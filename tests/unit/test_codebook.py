@@ -208,6 +208,7 @@ class TestReferencePage:
         expected = [
             f"| `{instrument_id}` | {instrument.name} | {len(shipped.items(instrument_id))} |"
             f" {instrument.min_value:g} to {instrument.max_value:g} |"
+            f" {', '.join(instrument.raters)} |"
             f" {', '.join(f'`{scale.scale_id}`' for scale in shipped.scales(instrument_id))} |"
             f" {instrument.status} | {instrument.source} |"
             for instrument_id, instrument in shipped.instruments.items()
