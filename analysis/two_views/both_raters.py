@@ -124,7 +124,7 @@ def _split_rows(found: OneWithMany) -> Iterator[dict[str, Any]]:
     for one in found.reciprocities:
         yield status | {
             "statistic": f"{one.part}_reciprocity",
-            "interval_method": "fisher_z",
+            "interval_method": one.interval,
             "estimate": one.correlation,
             "lower": one.ci_lower,
             "upper": one.ci_upper,

@@ -12,7 +12,7 @@ the dyad variance is both. Only with several sessions per dyad is it told from e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,13 @@ from analysis.common.results import blank, tidy
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.two_views.two_rater_likelihood import PARTS, TwoRaterLikelihood
-from analysis.two_views.two_rater_search import Maximum, by_moments, covariances, maximise, without_correlation
+from analysis.two_views.two_rater_profile import correlation_limits
+from analysis.two_views.two_rater_search import Maximum, by_moments, covariances, holding, maximise
 
 BOUNDARY = 1e-4
+FEW_THERAPISTS = 500
+"""Up to so many, intervals of correlations are by profile; of more, the likelihood is as good as symmetric in Fisher's
+z, and a profile takes twenty times as long."""
 LOWER = 1e-6
 """Difference of two deviances that is more than what searches leave."""
 
@@ -52,8 +56,11 @@ class VariancePart:
 
 @dataclass(frozen=True)
 class Reciprocity:
-    """Correlation of both raters' effects of one part, its interval through Fisher's z, and p by likelihood ratio (of
-    therapists by F with two degrees of freedom fewer than there are, as chi-square finds too much with few).
+    """Correlation of both raters' effects of one part, its interval, and p by likelihood ratio (of therapists by F with
+    two degrees of freedom fewer than there are, as chi-square finds too much with few).
+
+    ``interval``: ``profile`` (what the likelihood ratio does not reject, see
+    :mod:`analysis.two_views.two_rater_profile`), or with many therapists ``fisher_z`` (from the curvature).
 
     ``therapist``: generalised reciprocity (do therapists whom clients rate highly rate their clients highly?);
     ``dyad``: dyadic reciprocity; ``error``: the same session seen alike.
@@ -64,6 +71,7 @@ class Reciprocity:
     ci_lower: float
     ci_upper: float
     p: float
+    interval: str
 
 
 @dataclass(frozen=True)
@@ -216,7 +224,7 @@ class _Fit:
         self.converged = maximum.converged
         self.covariances = covariances(maximum.parameters, design.parts)
         tested = [part for part in design.parts if self.converged and not _no_variance(self.covariances[part])]
-        others = without_correlation(likelihood, tested, maximum) if tested else []
+        others = holding(likelihood, [(part, 0.0) for part in tested], maximum) if tested else []
         self.without = dict(zip(tested, others, strict=True))
 
     def result(self, known: dict[str, Any]) -> OneWithMany:
@@ -227,13 +235,18 @@ class _Fit:
         total = sum(np.diag(covariance) for covariance in self.covariances.values())
         normal = float(special.ndtri(0.5 + known["level"] / 2))
         variances, reciprocities = [], []
+        profiled = self._profiled(known["level"])
         for at, part in enumerate(self.design.parts):
             for j, rater in enumerate(("client", "therapist")):
                 variance = float(moments[3 * at + 2 * j] * scale[j] ** 2)
                 se = float(np.sqrt(spread[3 * at + 2 * j, 3 * at + 2 * j]) * scale[j] ** 2)
                 share = float(self.covariances[part][j, j] / np.asarray(total)[j])
                 variances.append(VariancePart(rater, part, variance, se, *_around(variance, normal * se), share))
-            reciprocities.append(self._reciprocity(part, at, moments, spread, normal))
+            found = self._reciprocity(part, at, moments, spread, normal)
+            if profiled is not None:
+                lower, upper = profiled.get(part, (np.nan, np.nan))
+                found = replace(found, ci_lower=lower, ci_upper=upper, interval="profile")
+            reciprocities.append(found)
         means = self.maximum.means * scale + self.design.centre
         jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
         return OneWithMany(
@@ -289,13 +302,28 @@ class _Fit:
     def _reciprocity(self, part: str, at: int, moments: np.ndarray, spread: np.ndarray, normal: float) -> Reciprocity:
         a, c, b = moments[3 * at : 3 * at + 3]
         if _no_variance(self.covariances[part]):
-            return Reciprocity(part, np.nan, np.nan, np.nan, np.nan)
-        r = float(np.clip(c / np.sqrt(a * b), -1, 1))
+            return Reciprocity(part, np.nan, np.nan, np.nan, np.nan, "fisher_z")
+        r = _correlation(self.covariances[part])
         slope = np.array([-r / (2 * a), 1 / np.sqrt(a * b), -r / (2 * b)])
         block = spread[3 * at : 3 * at + 3, 3 * at : 3 * at + 3]
         half = normal * float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
         z = np.arctanh(r) if abs(r) < 1 else np.nan
-        return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), self._p_of(part))
+        return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), self._p_of(part), "fisher_z")
+
+    def _profiled(self, level: float) -> dict[str, tuple[float, float]] | None:
+        """Profile intervals of the correlations that can be tested; None with many therapists."""
+        if self.design.n_therapists > FEW_THERAPISTS:
+            return None
+        enough = {part: self._enough(part, level) for part in self.without}
+        told = {part: _correlation(self.covariances[part]) for part in enough if np.isfinite(enough[part])}
+        return correlation_limits(self.likelihood, self.maximum, told, enough) if told else {}
+
+    def _enough(self, part: str, level: float) -> float:
+        """The gain in deviance whose p is one less ``level``."""
+        if part != "therapist":
+            return float(stats.chi2.ppf(level, 1))
+        df = self.design.n_therapists - 2
+        return float(stats.f.ppf(level, 1, df)) if df > 0 else np.nan
 
     def _p_of(self, part: str) -> float:
         """p of what a correlation gains in deviance; of two therapists nothing is left to tell it by."""
@@ -325,6 +353,10 @@ def _around(variance: float, margin: float) -> tuple[float, float]:
     root = np.cbrt(variance)
     half = margin / (3 * root**2) if root > 0 else np.nan
     return float(max(root - half, 0.0) ** 3) if np.isfinite(half) else np.nan, float((root + half) ** 3)
+
+
+def _correlation(covariance: np.ndarray) -> float:
+    return float(np.clip(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), -1, 1))
 
 
 def _no_variance(covariance: np.ndarray) -> bool:

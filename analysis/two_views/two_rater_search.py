@@ -42,12 +42,13 @@ FURTHER = ((0.25, 0.5, 0.5), (0.6, 0.3, 0.2))
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Parameters (q,), the deviance per rating, its slope (q,), and second derivatives (k, k) by the free parameters if
-    they are known. It is the point ``at`` of those ``found`` together."""
+    """Parameters (q,), the deviance per rating, its slope (q,) along what is ``loose`` (k,), and second derivatives
+    (k, k) by what is free if they are known. It is the point ``at`` of those ``found`` together."""
 
     parameters: np.ndarray
     value: float
     slope: np.ndarray
+    loose: np.ndarray
     curvature: np.ndarray | None
     found: Evaluation
     at: int
@@ -74,6 +75,8 @@ class Maximum:
 
 Answer = tuple[Evaluation, int]
 """What was found at the points of all searches, and where those of one begin."""
+Held = tuple[str, float]
+"""A part and the correlation, from -1 to 1, at which its two effects are held."""
 
 
 def maximise(likelihood: TwoRaterLikelihood, start: np.ndarray | None = None) -> Maximum:
@@ -82,11 +85,11 @@ def maximise(likelihood: TwoRaterLikelihood, start: np.ndarray | None = None) ->
     return _together(likelihood, [_Search(likelihood, None).maximum(start)])[0]
 
 
-def without_correlation(likelihood: TwoRaterLikelihood, parts: Sequence[str], start: Maximum) -> list[Maximum]:
-    """The largest likelihoods if the correlation of each of the ``parts`` is held at zero, one part at a time."""
+def holding(likelihood: TwoRaterLikelihood, held: Sequence[Held], start: Maximum) -> list[Maximum]:
+    """The largest likelihoods if one part's correlation is held, for each part and correlation that ``held`` names."""
     information = likelihood.information(start.point.found, start.point.at)
-    starts = {part: _without(start.parameters, information, likelihood.parts.index(part)) for part in parts}
-    return _together(likelihood, [_Search(likelihood, part).maximum(at) for part, at in starts.items()])
+    starts = [_start_holding(one, start.parameters, information, likelihood.parts) for one in held]
+    return _together(likelihood, [_Search(likelihood, one).maximum(at) for one, at in zip(held, starts, strict=True)])
 
 
 def _together(
@@ -109,27 +112,32 @@ def _together(
 
 
 class _Search:
-    """A search over the Cholesky elements, the correlation of the part ``uncorrelated`` held at zero.
+    """A search over the Cholesky elements (q), of which k combinations are free where a correlation is held.
 
     Its generators yield the points (P, q) they want evaluated.
     """
 
-    def __init__(self, likelihood: TwoRaterLikelihood, uncorrelated: str | None) -> None:
-        self.likelihood, self.parts, self.uncorrelated = likelihood, likelihood.parts, uncorrelated
-        self.free = np.array([p != uncorrelated or element != 1 for p in self.parts for element in range(3)])
+    def __init__(self, likelihood: TwoRaterLikelihood, held: Held | None) -> None:
+        self.likelihood, self.parts, self.held = likelihood, likelihood.parts, held
+        # (q, k), orthonormal: a correlation is held by letting the second rater's two elements grow together only.
+        self.free = _free(self.parts, held)
+        # Below zero a standard deviation would stand for the correlation of the other sign.
+        self.positive = np.zeros(self.free.shape[1], dtype=bool)
+        if held is not None and held[1] != 0:
+            self.positive[3 * self.parts.index(held[0]) + np.arange(2)] = True
         # Where further points are cheap, second derivatives come with each.
         self.cheap = likelihood.n_matrices * len(self.free) < CHEAP
-        self.beside = BESIDE * np.eye(len(self.free))[self.free]
+        self.beside = BESIDE * self.free.T
 
     def maximum(self, start: np.ndarray) -> Generator[np.ndarray, Answer, Maximum]:
-        """The best of a search from ``start`` (q,), without the correlation, and of further ones.
+        """The best of a search from ``start`` (q,), as near it as what is held allows, and of further ones.
 
         These are made when one ends without convergence, or at a variance of zero that the likelihood would rather have
         larger (Cholesky elements cannot leave zero).
         """
         best: Maximum | None = None
         for parameters in (start, *(_start(shares[-len(self.parts) :]) for shares in FURTHER)):
-            end = yield from self.newton(np.where(self.free, parameters, 0.0))
+            end = yield from self.newton(self.allowed(parameters))
             converged = bool(np.abs(end.slope).max() < CONVERGED)
             deviance = end.value * self.likelihood.n_ratings
             if best is None or deviance < best.deviance:
@@ -138,6 +146,11 @@ class _Search:
                 break
         assert best is not None
         return best
+
+    def allowed(self, parameters: np.ndarray) -> np.ndarray:
+        """The parameters (q,) nearest to these that what is held allows."""
+        along = self.free.T @ parameters
+        return self.free @ np.where(self.positive, np.maximum(along, 0.0), along)
 
     def newton(self, start: np.ndarray) -> Generator[np.ndarray, Answer, Point]:
         """Where the deviance is least, from ``start`` (q,) along the free parameters."""
@@ -148,8 +161,9 @@ class _Search:
                 break
             new = self.cheap or here.curvature is None
             known = self.expected(here) if here.curvature is None else here.curvature
-            step = np.zeros(len(self.free))
-            step[self.free] = _step(known, here.slope[self.free])
+            step = np.zeros(len(here.loose))
+            step[here.loose] = _step(known[np.ix_(here.loose, here.loose)], (self.free.T @ here.slope)[here.loose])
+            step = self.free @ step
             if -(here.slope @ step) < ROUNDING * abs(here.value) and steepest < CONVERGED:
                 break
             there = yield from self.lower(here, step, SHARES if new else SHARES[:1])
@@ -161,7 +175,7 @@ class _Search:
                 here = there
             else:
                 moved, change = there.parameters - here.parameters, there.slope - here.slope
-                here = replace(there, curvature=_updated(known, moved[self.free], change[self.free]))
+                here = replace(there, curvature=_updated(known, self.free.T @ moved, self.free.T @ change))
         return here
 
     def at(self, parameters: np.ndarray) -> Generator[np.ndarray, Answer, Point]:
@@ -170,12 +184,14 @@ class _Search:
         found, first = yield points
         own, n = slice(first, first + len(points)), self.likelihood.n_ratings
         slopes = by_cholesky(points, self.parts, {part: slope[own] for part, slope in found.slopes.items()}) / n
-        slopes[:, ~self.free] = 0.0
+        along = slopes @ self.free
         curvature = None
         if self.cheap:
-            differences = (slopes[1:] - slopes[0])[:, self.free] / BESIDE
+            differences = (along[1:] - along[0]) / BESIDE
             curvature = (differences + differences.T) / 2
-        return Point(parameters, float(found.value[first]) / n, slopes[0], curvature, found, first)
+        loose = ~(self.positive & (self.free.T @ parameters <= 0) & (along[0] > 0))
+        slope = self.free @ np.where(loose, along[0], 0.0)
+        return Point(parameters, float(found.value[first]) / n, slope, loose, curvature, found, first)
 
     def lower(self, here: Point, step: np.ndarray, shares: np.ndarray) -> Generator[np.ndarray, Answer, Point | None]:
         """The first point along the step, by ``shares`` of it, that is lower by part of what the slope promises; or
@@ -184,13 +200,14 @@ class _Search:
         Below rounding of the deviance nothing tells a better point from a worse one, so that much is let pass.
         """
         for share in shares:
-            there = yield from self.at(here.parameters + share * step)
-            if there.value <= here.value + 1e-4 * share * float(here.slope @ step) + ROUNDING * abs(here.value):
+            there = yield from self.at(self.allowed(here.parameters + share * step))
+            promised = float(here.slope @ (there.parameters - here.parameters))
+            if there.value <= here.value + 1e-4 * promised + ROUNDING * abs(here.value):
                 return there
         return None
 
     def expected(self, here: Point) -> np.ndarray:
-        """Second derivatives (k, k) by the free Cholesky elements, those by the covariances as expected."""
+        """Second derivatives (k, k) by what is free of the Cholesky elements, those by the covariances as expected."""
         moved = np.zeros((len(self.free),) * 2)
         bent = np.zeros_like(moved)
         for at, part in enumerate(self.parts):
@@ -201,7 +218,7 @@ class _Search:
             moved[own, own] = [[2 * a, 0, 0], [c, a, 0], [0, 2 * c, 2 * b]]
             bent[own, own] = [[2 * g[0, 0], 2 * g[0, 1], 0], [2 * g[0, 1], 2 * g[1, 1], 0], [0, 0, 2 * g[1, 1]]]
         every = moved.T @ self.likelihood.information(here.found, here.at) @ moved + bent
-        return np.asarray(every[np.ix_(self.free, self.free)]) / self.likelihood.n_ratings
+        return np.asarray(self.free.T @ every @ self.free) / self.likelihood.n_ratings
 
     def is_optimum(self, end: Point) -> bool:
         """No covariance matrix in reach of this stationary point is better: the slope by none has a negative direction.
@@ -214,8 +231,9 @@ class _Search:
         if np.abs(end.slope).max() < enough * diagonal:
             return True
         for part, slopes in end.found.slopes.items():
-            slope = slopes[end.at]
-            lowest = np.diag(slope).min() if part == self.uncorrelated else np.linalg.eigvalsh(slope).min()
+            # Of the matrices with one correlation only, the covariance has its part of what the variances have.
+            off = self.held[1] if self.held is not None and part == self.held[0] else 1.0
+            lowest = np.linalg.eigvalsh(slopes[end.at] * np.array([[1.0, off], [off, 1.0]])).min()
             if not lowest > -enough * self.likelihood.n_ratings:
                 return False
         return True
@@ -278,19 +296,31 @@ def _step(hessian: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return np.asarray(step * min(1.0, LONGEST / np.linalg.norm(step)))
 
 
-def _without(parameters: np.ndarray, information: np.ndarray, part: int) -> np.ndarray:
-    """Cholesky elements (q,) to begin with if one part's correlation is zero: variances stay, and the other parts'
+def _free(parts: Sequence[str], held: Held | None) -> np.ndarray:
+    """What the Cholesky elements (q) can be varied along, as orthonormal columns (q, k)."""
+    every = np.eye(3 * len(parts))
+    if held is None:
+        return every
+    at = 3 * parts.index(held[0])
+    every[:, at + 2] = held[1] * every[:, at + 1] + np.sqrt(1 - held[1] ** 2) * every[:, at + 2]
+    return np.delete(every, at + 1, axis=1)
+
+
+def _start_holding(held: Held, parameters: np.ndarray, information: np.ndarray, parts: Sequence[str]) -> np.ndarray:
+    """Cholesky elements (q,) to begin with if one part's correlation is held: variances stay, and the other parts'
     covariances make up for it as the second derivatives (q, q) by the covariances say."""
     a, c, b = parameters.reshape(-1, 3).T
     first, off, second = a * a, a * c, c * c + b * b
+    part = parts.index(held[0])
     at = 3 * np.arange(len(off)) + 1
     others = np.delete(np.arange(len(off)), part)
     by_others = information[np.ix_(at[others], at[others])]
-    off[others] += off[part] * np.linalg.lstsq(by_others, information[at[others], at[part]], rcond=None)[0]
-    off[part] = 0.0
-    bound = MOST_CORRELATED * np.sqrt(first * second)
-    off = np.clip(off, -bound, bound) / np.where(first > 0, np.sqrt(first), 1.0)
-    return np.column_stack([np.sqrt(first), off, np.sqrt(second - off**2)]).ravel()
+    lost = off[part] - held[1] * np.sqrt(first[part] * second[part])
+    off[others] += lost * np.linalg.lstsq(by_others, information[at[others], at[part]], rcond=None)[0]
+    off[part] -= lost
+    most = np.where(np.arange(len(off)) == part, 1.0, MOST_CORRELATED) * np.sqrt(first * second)
+    off = np.clip(off, -most, most) / np.where(first > 0, np.sqrt(first), 1.0)
+    return np.column_stack([np.sqrt(first), off, np.sqrt(np.maximum(second - off**2, 0.0))]).ravel()
 
 
 def _by_moments(likelihood: TwoRaterLikelihood) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from analysis.common.robust_covariance import TALL, least_squares
 from analysis.outcome.variance_components import at, deviance, gradient, nested_sums, predicted_effects
@@ -201,13 +202,42 @@ def test_second_derivatives_kept_or_found_anew_lead_to_one_maximum(
     for cheap in (0, 10**9):
         monkeypatch.setattr(two_rater_search, "CHEAP", cheap)
         largest = two_rater_search.maximise(made)
-        ends.append([largest, *two_rater_search.without_correlation(made, parts, largest)])
+        ends.append([largest, *two_rater_search.holding(made, [(part, 0.0) for part in parts], largest)])
     for end, other in zip(*ends, strict=True):
         assert end.converged and other.converged
         assert end.deviance == pytest.approx(other.deviance, abs=1e-8)
     assert all(end.parameters[3 * at + 1] == 0 for at, end in enumerate(ends[0][1:]))
     gains = [end.deviance - ends[0][0].deviance for end in ends[0][1:]]
     assert min(gains) > -1e-8 and max(gains) > 1e-5
+
+
+@pytest.mark.parametrize("correlation", [-1.0, -0.8, -0.2, 0.3, 0.95, 1.0])
+@pytest.mark.parametrize("parts", PARTS)
+def test_no_other_search_finds_a_larger_likelihood_with_a_correlation_held(
+    parts: tuple[str, ...], correlation: float
+) -> None:
+    made = two_raters(parts, therapists=25, most=(4, 2))[0]
+    largest = two_rater_search.maximise(made)
+    # Errors that correlate perfectly have no likelihood.
+    held = parts if abs(correlation) < 1 else parts[:-1]
+    ends = two_rater_search.holding(made, [(part, correlation) for part in held], largest)
+    for part, end in zip(held, ends, strict=True):
+
+        def of_deviations(x: np.ndarray, held: str = part) -> float:
+            given = {}
+            for one, (a, b, free) in zip(parts, x.reshape(-1, 3), strict=True):
+                r = correlation if one == held else np.tanh(free)
+                given[one] = np.array([[a * a, r * a * b], [r * a * b, b * b]])
+            given[parts[-1]] = given[parts[-1]] + two_rater_search.JITTER * np.eye(2)
+            return float(made.evaluate(given).value)
+
+        bounds = [(0.0, 3.0), (0.0, 3.0), (-4.0, 4.0)] * len(parts)
+        starts = (np.tile([a, 0.7 - a, 0.2], len(parts)) for a in (0.1, 0.6))
+        other = min(minimize(of_deviations, start, method="L-BFGS-B", bounds=bounds).fun for start in starts)
+        assert end.deviance <= other + 2e-3
+        covariance = two_rater_search.covariances(end.parameters, parts)[part]
+        product = np.sqrt(covariance[0, 0] * covariance[1, 1])
+        assert covariance[0, 1] == pytest.approx(correlation * product, abs=1e-6)
 
 
 @pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-6, 0.0])

@@ -117,6 +117,37 @@ def test_a_maximum_that_is_not_the_largest_is_not_kept(monkeypatch: pytest.Monke
     assert len(found) == 2
 
 
+def test_an_interval_of_reciprocity_holds_zero_where_the_test_does_not_reject_it() -> None:
+    told = [one for seed in range(30) for one in fit(ratings(seed, 12)).reciprocities if np.isfinite(one.p)]
+    assert {one.interval for one in told} == {"profile"}
+    assert len({one.p < 0.05 for one in told}) == 2
+    for one in told:
+        assert (one.ci_lower > 0 or one.ci_upper < 0) == (one.p < 0.05), one
+        assert -1 <= one.ci_lower <= one.correlation <= one.ci_upper <= 1
+
+
+def test_few_therapists_alike_in_both_views_have_an_interval_that_says_more_than_nothing() -> None:
+    """A correlation of one has no curvature to make an interval of, and one near it an interval from -1 to 1."""
+    rng = np.random.default_rng(3)
+    therapist = np.repeat(np.arange(15), 8)
+    shared = rng.normal(size=15)[therapist]
+    found = one_with_many(shared + 0.5 * rng.normal(size=120), shared + 0.5 * rng.normal(size=120), therapist=therapist)
+    one = found.reciprocity("therapist")
+    assert one.correlation > 0.95 and one.p < 0.001
+    assert 0.7 < one.ci_lower < one.correlation and one.ci_upper > 0.98
+
+
+def test_intervals_of_many_therapists_are_much_the_same_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ratings(5, 600)
+    by_curvature = fit(data)
+    monkeypatch.setattr(one_with_many_module, "FEW_THERAPISTS", 1000)
+    by_profile = fit(data)
+    for part in ("therapist", "dyad"):
+        one, other = by_curvature.reciprocity(part), by_profile.reciprocity(part)
+        assert (one.interval, other.interval) == ("fisher_z", "profile")
+        assert (other.ci_lower, other.ci_upper) == pytest.approx((one.ci_lower, one.ci_upper), abs=0.02)
+
+
 def test_dyadic_reciprocity_is_not_claimed_where_there_is_none() -> None:
     rng = np.random.default_rng(7)
     therapist = np.repeat(np.arange(25), 4)
