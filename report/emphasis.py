@@ -54,8 +54,8 @@ def emphasis_blocks(warehouse: Warehouse, registry: Registry) -> list[Block]:
                 [_theme(row) for row in own],
                 "Differences are client minus therapist; p is adjusted over the themes of one measure. Bold: below .05 "
                 "after Holm. Ratings are in percent of the range; ranks are among the answers of one person, 0 lowest "
-                "to "
-                "100 highest; both are paired within dyads. Loadings and shares of common variance are of the "
+                "to 100 highest; both are paired within dyads, of which the number is given. Loadings and shares of "
+                "common variance are of the "
                 f"components; intervals come from resampling therapists. {one.n}. "
                 f"{reasons_of(own)}".strip(),
             )

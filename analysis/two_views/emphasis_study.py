@@ -77,7 +77,8 @@ def study_emphasis(
     ours, theirs = paired_answers(client.rows.answers, client.rows.keys, therapist.rows.answers, therapist.rows.keys)
     people = pd.concat([client.rows.keys, therapist.rows.keys]).drop_duplicates("unit_id")
     reason = why(found.status, warnings)
-    weights = weights.assign(n_dyads=len(ours), status=found.status, reason=reason, **count_people(people))
+    # Nothing is paired here: each rater's components rest on all rows of that rater.
+    weights = weights.assign(n_dyads=np.nan, status=found.status, reason=reason, **count_people(people))
     answers = _answers_compared(client, therapist, facts, settings, ours, theirs)
     frame = pd.concat([weights, answers], ignore_index=True)
     frame["family"] = np.where(frame["level"] == "item", "items, ", "themes, ") + frame["measure"].astype(str)

@@ -160,7 +160,9 @@ def _theme(analysis: Row, row: Row) -> Finding:
     said += f"{number(row['client_estimate'], digits)}, of therapists {number(row['therapist_estimate'], digits)}"
     said += f", difference {number(row['difference'], digits)}{interval(row, digits)}"
     said += f", adjusted p {p_value(row['p_holm'])}, "
-    said += f"{several(row['n_items'], 'item')}, {several(row['n_dyads'], 'dyad')} with both"
+    paired = row["n_dyads"] is not None
+    said += f"{several(row['n_items'], 'item')}, {several(row['n_dyads'] if paired else row['n_rows'], 'dyad')} "
+    said += "with both" if paired else "of one rater or both"
     return Finding(
         f"emphasis.{analysis['item_set']}.{row['subject']}.{row['measure']}",
         "emphasis",

@@ -315,7 +315,13 @@ def test_emphasis_is_told_by_theme_and_item(found: dict[str, pd.DataFrame]) -> N
         "share_of_common_variance", "mean_loading", "mean_rating", "rank"
     }  # fmt: skip
     assert joint.query("level == 'item' and measure == 'rank'")["p_holm"].notna().all()
-    assert (joint.query("measure == 'rank'")["n_dyads"] <= 120).all()
+    paired = joint["measure"].isin(["mean_rating", "rank"])
+    assert joint.loc[paired, "n_dyads"].between(1, 120).all()
+    assert joint.loc[~paired, "n_dyads"].isna().all() and (joint.loc[~paired, "n_rows"] == 120).all()
+    said = found["findings"].set_index("finding_id")["sentence"].filter(like="emphasis.joint.")
+    both = said.index.str.endswith((".mean_rating", ".rank"))
+    assert both.any() and said[both].str.contains(r"\d+ dyads with both\.$").all()
+    assert (~both).any() and said[~both].str.endswith(", 120 dyads of one rater or both.").all()
 
 
 def broken(*_: object, **__: object) -> None:
