@@ -16,21 +16,21 @@ from analysis.components.component_stream import Streamed, study_component_strea
 from analysis.components.component_study import ComponentSettings, FoundComponents, resampling_rule, study_components
 from analysis.components.correspondence_study import study_correspondence
 from analysis.components.scale_reliability import reliability_of_sums, scale_reliability
-from analysis.outcome.outcome_study import OutcomeSettings, Predictors, study_outcomes
-from analysis.two_views.both_raters import PairedViews, study_outcome_on_both, study_variance_parts
+from analysis.outcome.outcome_study import Predictors
 from analysis.two_views.congruence_study import study_congruence
 from analysis.two_views.emphasis_study import study_emphasis
-from analysis.two_views.two_views import study_component_agreement, study_scale_agreement
+from analysis.two_views.two_views import study_component_agreement
 from flows.analysing import row_stream
 from flows.analysing.across_sites import study_across_sites
 from flows.analysing.carrying_out import Registrar
-from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet, planned_sets
-from flows.analysing.pair_rows import averaged, read_paired_views, total_scales
-from flows.analysing.ratings import CHOSEN_BY_OUTCOME, component_predictors, rating_rule, scale_predictors
-from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint, plan
+from flows.analysing.catalogue import JOINT, Catalogue, PlannedSet
+from flows.analysing.ratings import component_predictors
+from flows.analysing.registry import CONFIDENCE, Analysis, Input, fingerprint
 from flows.analysing.row_stream import MOST_ROWS_SCORED, SiteRows, rows_at_most
-from flows.analysing.rows import read_dyads, read_outcomes, read_pairs, read_rows, read_scales
+from flows.analysing.rows import read_rows
+from flows.analysing.scale_analyses import run_scale_analyses
 from flows.analysing.shared_work import Alone, Workers
+from flows.analysing.study_plan import StudyPlan
 from flows.analysing.work import (
     affordable,
     congruence_of_sites,
@@ -53,6 +53,7 @@ class StudyAnalyses:
         *,
         workers: Workers | None = None,
     ) -> None:
+        self._plan = StudyPlan(con, catalogue, settings, registrar)
         self._con = con
         self._workers = workers or Alone()
         self._catalogue = catalogue
@@ -63,12 +64,10 @@ class StudyAnalyses:
         self._read: dict[str, Rows] = {}
         self._streams: dict[str, SiteRows] = {}
         self._found: dict[str, FoundComponents] = {}
-        self._outcomes: pd.DataFrame = read_outcomes(con)
-        self._dyads: pd.DataFrame = read_dyads(con)
 
     def run_components(self, wanted: Collection[str]) -> None:
         """Question 1 alone, of the sets that are ``wanted``; raises ``KeyError`` with the first that is not planned."""
-        planned = planned_sets(self._catalogue, self._settings)
+        planned = self._plan.sets
         names = dict.fromkeys(each.name for each in planned)
         for name in wanted:
             if name not in names:
@@ -79,11 +78,11 @@ class StudyAnalyses:
 
     def run(self) -> None:
         """Set by set its components and what is asked of them, then what the scales say."""
-        planned = planned_sets(self._catalogue, self._settings)
+        planned = self._plan.sets
         names = list(dict.fromkeys(each.name for each in planned))
         # Outcome, agreement and sites are asked of all items of a rater together, as in the reference study.
         headline = [name for name in names if name not in self._catalogue.all_rated] or names
-        self._registrar.write_last(self._of_scales)
+        self._registrar.write_last(partial(run_scale_analyses, self._plan))
         for name in names:
             own = [each for each in planned if each.name == name]
             self._question_one(name, own, with_reliability=name != JOINT or names == [JOINT])
@@ -93,16 +92,6 @@ class StudyAnalyses:
                 self._agreement(name)
                 self._sites(name)
         self._registrar.finish()
-
-    def _of_scales(self) -> None:
-        """What the scales say, for which no components are needed."""
-        scales = read_scales(self._con)
-        for rater in self._settings.raters:
-            self._scale_outcome(rater, scales)
-        self._scale_agreement(scales)
-        totals = total_scales(self._catalogue, scales)
-        self._variance_parts(totals)
-        self._outcome_on_both(totals)
 
     def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
         """The components of one set of items, rater by rater, and what is asked of them."""
@@ -119,7 +108,7 @@ class StudyAnalyses:
         self._emphasis(name)
 
     def _components(self, each: PlannedSet) -> None:
-        analysis = self._plan("components", each.name, each.rater, each.items)
+        analysis = self._plan.analysis("components", each.name, each.rater, each.items)
 
         def take() -> tuple[Rows, Input]:
             rows = self._rows(each)
@@ -145,7 +134,7 @@ class StudyAnalyses:
         return study_component_stream(streamed, settings, self._facts, seed)
 
     def _correspondence(self, each: PlannedSet) -> None:
-        analysis = self._plan("correspondence", each.name, each.rater, each.items, based_on=(each.rater,))
+        analysis = self._plan.analysis("correspondence", each.name, each.rater, each.items, based_on=(each.rater,))
 
         def take() -> tuple[FoundComponents, Input]:
             found = self._components_of(each.rater)
@@ -157,7 +146,7 @@ class StudyAnalyses:
         )
 
     def _reliability(self, each: PlannedSet) -> None:
-        analysis = self._plan("reliability", each.name, each.rater, each.items)
+        analysis = self._plan.analysis("reliability", each.name, each.rater, each.items)
         sets = self._catalogue.scale_keys(each.items)
 
         def take() -> tuple[Rows, Input]:
@@ -190,7 +179,7 @@ class StudyAnalyses:
         self._registrar.hand_over(analysis, take, study)
 
     def _site_congruence(self, each: PlannedSet) -> None:
-        analysis = self._plan("site_congruence", each.name, each.rater, each.items, based_on=(each.rater,))
+        analysis = self._plan.analysis("site_congruence", each.name, each.rater, each.items, based_on=(each.rater,))
 
         def take() -> tuple[FoundComponents, Input]:
             found = self._components_of(each.rater)
@@ -208,7 +197,7 @@ class StudyAnalyses:
         self._registrar.hand_over(analysis, take, study)
 
     def _congruence(self, name: str) -> None:
-        analysis = self._plan("congruence", name, "both", (), based_on=("client", "therapist"))
+        analysis = self._plan.analysis("congruence", name, "both", (), based_on=("client", "therapist"))
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> Callable[[], StudyResult]:
             settings, dropped = affordable(analysis.component_settings(), len(both[0].rows.answers))
@@ -219,7 +208,7 @@ class StudyAnalyses:
         self._registrar.hand_over(analysis, lambda: self._both(analysis), study)
 
     def _emphasis(self, name: str) -> None:
-        analysis = self._plan("emphasis", name, "both", (), based_on=("client", "therapist"))
+        analysis = self._plan.analysis("emphasis", name, "both", (), based_on=("client", "therapist"))
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> Callable[[], StudyResult]:
             settings, dropped = affordable(analysis.component_settings(), len(both[0].rows.answers))
@@ -228,7 +217,7 @@ class StudyAnalyses:
         self._registrar.hand_over(analysis, lambda: self._both(analysis), study)
 
     def _agreement(self, name: str) -> None:
-        analysis = self._plan("agreement", name, "both", (), based_on=("client", "therapist"))
+        analysis = self._plan.analysis("agreement", name, "both", (), based_on=("client", "therapist"))
 
         def study(both: tuple[FoundComponents, FoundComponents]) -> Callable[[], StudyResult]:
             settings, dropped = pair_settings(analysis, len(both[0].rows.answers))
@@ -237,64 +226,23 @@ class StudyAnalyses:
 
         self._registrar.hand_over(analysis, lambda: self._both(analysis), study)
 
-    def _scale_agreement(self, scales: tuple[str, ...]) -> None:
-        analysis = self._plan("agreement_scales", None, "both", ())
-
-        def take() -> tuple[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], Input]:
-            self._require_both()
-            keys, client, therapist = read_pairs(self._con, scales=scales, session_rule=self._settings.session_rule)
-            whole = int(client.notna().all(axis=1).sum()) if len(client) else 0
-            used = fingerprint(analysis, keys, client, therapist)
-            return (keys, client, therapist), Input(used, count_people(keys), whole)
-
-        def study(pairs: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]) -> Callable[[], StudyResult]:
-            settings, dropped = pair_settings(analysis, len(pairs[0]))
-            return with_warnings(partial(study_scale_agreement, *pairs, settings), dropped)
-
-        self._registrar.hand_over(analysis, take, study)
-
-    def _variance_parts(self, scales: tuple[str, ...]) -> None:
-        analysis = self._plan("agreement_variance", None, "both", ())
-        self._registrar.hand_over(
-            analysis,
-            lambda: self._paired_views(analysis, scales),
-            lambda views: partial(study_variance_parts, views, pair_settings(analysis, len(views.keys))[0]),
-        )
-
-    def _outcome_on_both(self, scales: tuple[str, ...]) -> None:
-        analysis = self._plan("outcome_both", None, "both", ())
-
-        def study(views: PairedViews) -> Callable[[], StudyResult]:
-            settings, dropped = pair_settings(analysis, len(views.keys))
-            rule = rating_rule(self._settings)
-            views = averaged(views) if views.averaged and rule.session == "given" else views
-            return with_warnings(
-                partial(study_outcome_on_both, views, self._outcomes, rule, self._dyads, settings), dropped
-            )
-
-        self._registrar.hand_over(analysis, lambda: self._paired_views(analysis, scales), study)
-
-    def _paired_views(self, analysis: Analysis, scales: tuple[str, ...]) -> tuple[PairedViews, Input]:
-        self._require_both()
-        chosen = self._settings.outcome_session
-        if analysis.kind != "outcome_both" or chosen in ("same", *CHOSEN_BY_OUTCOME):
-            chosen = self._settings.session_rule
-        views = read_paired_views(self._con, scales=scales, session_rule=chosen)
-        used = fingerprint(analysis, views.keys, views.client, views.therapist, self._outcomes)
-        whole = int((views.client.notna() & views.therapist.notna()).all(axis=1).sum()) if len(views.keys) else 0
-        return views, Input(used, count_people(views.keys), whole)
-
     def _outcome(self, name: str, rater: str) -> None:
-        analysis = self._plan("outcome", name, rater, (), based_on=(rater,))
+        analysis = self._plan.analysis("outcome", name, rater, (), based_on=(rater,))
 
         def take() -> tuple[Predictors, Input]:
             found = self._components_of(rater)
             predictors = component_predictors(
-                self._con, self._catalogue, self._settings, found, rater, self._dyads, self._carried(analysis, found)
+                self._con,
+                self._catalogue,
+                self._settings,
+                found,
+                rater,
+                self._plan.dyads,
+                self._carried(analysis, found),
             )
-            return predictors, self._outcome_input(analysis, predictors)
+            return predictors, self._plan.outcome_input(analysis, predictors)
 
-        self._registrar.hand_over(analysis, take, lambda predictors: self._outcome_work(analysis, predictors))
+        self._registrar.hand_over(analysis, take, partial(self._plan.outcome_work, analysis))
 
     def _carried(self, analysis: Analysis, found: FoundComponents) -> tuple[int, int]:
         """Replicates and seed of the components' bootstrap that is carried through; none unless the study asks."""
@@ -302,67 +250,27 @@ class StudyAnalyses:
         asked = self._settings.component_uncertainty and resampling_rule(settings) is not None
         return (settings.bootstrap if asked else 0), analysis.seed
 
-    def _scale_outcome(self, rater: str, scales: tuple[str, ...]) -> None:
-        analysis = self._plan("outcome_scales", None, rater, ())
-
-        def take() -> tuple[Predictors, Input]:
-            predictors = scale_predictors(self._con, self._catalogue, self._settings, scales, rater, self._dyads)
-            return predictors, self._outcome_input(analysis, predictors)
-
-        self._registrar.hand_over(analysis, take, lambda predictors: self._outcome_work(analysis, predictors))
-
-    def _outcome_work(self, analysis: Analysis, predictors: Predictors) -> Callable[[], StudyResult]:
-        require_rows(len(predictors.values), self._settings.min_rows)
-        pairs, dropped = pair_settings(analysis, len(predictors.values))
-        settings = OutcomeSettings(pairs.bootstrap, pairs.min_rows, pairs.level, pairs.seed)
-        return with_warnings(partial(study_outcomes, predictors, self._outcomes, settings), dropped)
-
-    def _outcome_input(self, analysis: Analysis, predictors: Predictors) -> Input:
-        whole = int(predictors.values.notna().all(axis=1).sum())
-        used = fingerprint(analysis, predictors.rows.keys, predictors.values, self._outcomes)
-        return Input(used, predictors.rows.counts(), whole)
-
     def _sites(self, name: str) -> None:
-        analysis = self._plan("sites", name, "both", (), based_on=self._settings.raters)
+        analysis = self._plan.analysis("sites", name, "both", (), based_on=self._settings.raters)
 
         def take() -> tuple[dict[str, Predictors], Input]:
             if not self._found:
                 raise AnalysisError("No rater has components.", Status.NO_DATA)
             by_rater = {
-                rater: component_predictors(self._con, self._catalogue, self._settings, found, rater, self._dyads)
+                rater: component_predictors(self._con, self._catalogue, self._settings, found, rater, self._plan.dyads)
                 for rater, found in self._found.items()
             }
             keys = pd.concat([found.rows.keys for found in self._found.values()]).drop_duplicates("unit_id")
             scores = [predictors.values for predictors in by_rater.values()]
-            return by_rater, Input(fingerprint(analysis, keys, *scores, self._outcomes), count_people(keys))
+            return by_rater, Input(fingerprint(analysis, keys, *scores, self._plan.outcomes), count_people(keys))
 
         least, few = self._settings.min_rows, self._settings.few
         self._registrar.hand_over(
             analysis,
             take,
-            lambda predictors: partial(study_across_sites, dict(self._found), predictors, self._outcomes, least, few),
-        )
-
-    def _plan(
-        self, kind: str, name: str | None, rater: str, items: tuple[str, ...], based_on: tuple[str, ...] = ()
-    ) -> Analysis:
-        """The analysis; ``based_on`` names the raters whose components it takes."""
-        chosen: int | str | None = None
-        if kind == "components" and name is not None:
-            chosen = self._settings.n_components.chosen(name, rater)
-        instruments = self._catalogue.instruments_of(items)
-        if not instruments:
-            sets = [each for each in planned_sets(self._catalogue, self._settings) if name in (each.name, None)]
-            instruments = self._catalogue.instruments_of(tuple({item for each in sets for item in each.items}))
-        ids = tuple(self._plan("components", name, each, ()).analysis_id for each in based_on)
-        return plan(
-            kind,
-            self._settings,
-            item_set=name,
-            rater=rater,
-            instruments=instruments,
-            based_on=ids,
-            n_components=chosen,
+            lambda predictors: partial(
+                study_across_sites, dict(self._found), predictors, self._plan.outcomes, least, few
+            ),
         )
 
     def _rows(self, each: PlannedSet) -> Rows:
@@ -385,7 +293,7 @@ class StudyAnalyses:
             self._streams[each.rater] = stream
             most = row_stream.MOST_ROWS_HELD
             self._read[each.rater] = stream.sample(
-                self._plan("components", each.name, each.rater, ()).component_settings(), most
+                self._plan.analysis("components", each.name, each.rater, ()).component_settings(), most
             )
         else:
             self._read[each.rater] = read_rows(
@@ -398,12 +306,8 @@ class StudyAnalyses:
             raise AnalysisError(f"There are no components of the {rater} to go on with.", Status.NO_DATA)
         return self._found[rater]
 
-    def _require_both(self) -> None:
-        if len(self._settings.raters) < 2:
-            raise AnalysisError("The study asks for one rater only.", Status.NOT_APPLICABLE)
-
     def _both(self, analysis: Analysis) -> tuple[tuple[FoundComponents, FoundComponents], Input]:
-        self._require_both()
+        self._plan.require_both()
         both = self._components_of("client"), self._components_of("therapist")
         keys = pd.concat([found.rows.keys for found in both]).drop_duplicates("unit_id")
         used = fingerprint(analysis, both[0].rows, both[1].rows)
