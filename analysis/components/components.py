@@ -229,7 +229,7 @@ def _note_rotation(rotated: Rotation, notes: _Notes) -> None:
         f"{rotated.minima} different minima were met."
     )
     if not rotated.first_is_best:
-        sentence += " A single start from the unrotated solution, as in R and SPSS, ends in another one."
+        sentence += " A single start from the unrotated solution, as in R, ends in another one."
     doubtful = not rotated.first_is_best or rotated.starts_at_best * 2 < rotated.starts
     notes.add(Status.LOCAL_MINIMA if doubtful else Status.OK, sentence)
 

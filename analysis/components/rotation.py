@@ -44,7 +44,7 @@ from analysis.components.rotation_criteria import (
     Target,
     Varimax,
 )
-from analysis.components.rotation_gpa import GradientProjection, gradient_projection
+from analysis.components.rotation_gpa import GradientProjection, gradient_projection, path_of_r
 from analysis.components.rotation_names import ROTATIONS, rotation_name
 
 SAME_MINIMUM = 1e-5
@@ -114,7 +114,8 @@ def rotate(
 
     The identity is always the first start; ``random_starts`` more are random orthogonal matrices drawn from ``seed``
     (default 10 for the iterated oblique rotations and for partial targets, none for the others). The lowest converged
-    criterion wins; when the identity is within :data:`SAME_MINIMUM` of it, the identity's result is kept.
+    criterion wins; when the identity is within :data:`SAME_MINIMUM` of it, the identity's result is kept. Where several
+    minima are met, or the identity is the only start, the path from there is GPArotation's and ends where R does.
 
     Raises :class:`AnalysisError` for an unknown name, loadings that are not finite or have no full column rank, or a
     target that does not fit.
@@ -137,10 +138,12 @@ def rotate(
         partial = kind.family == "target" and settings.target is not None and bool(np.any(np.isnan(settings.target)))
         random_starts = 10 if kind.iterated and (kind.oblique or partial) else 0
     extra = random_starts if kind.iterated and components > 1 else 0
-    stack = _from_starts(matrix, name, extra, seed, settings)
+    stack = _from_starts(matrix, name, extra, seed, settings, as_r=extra == 0)
+    if extra and _ends_differ(stack):
+        stack = _from_starts(matrix, name, extra, seed, settings, as_r=True)
     if kind.iterated and components > 1 and extra == 0 and stack.iterations[0] == 0:
         # The unrotated loadings are a stationary point, which symmetry can make a saddle: look around it.
-        stack = _from_starts(matrix, name, 5, seed, settings)
+        stack = _from_starts(matrix, name, 5, seed, settings, as_r=False)
     starts = len(stack.criterion)
     moved = stack.iterations > 0 if np.any(stack.iterations > 0) else np.ones(starts, dtype=bool)
     usable = np.flatnonzero(stack.converged & moved)
@@ -169,16 +172,30 @@ def rotate(
     )
 
 
-def _from_starts(matrix: np.ndarray, name: str, extra: int, seed: int, settings: RotationSettings) -> RotationStack:
-    """The loadings rotated from the identity (target rotations: from the Procrustes solution) and random starts."""
+def _ends_differ(stack: RotationStack) -> bool:
+    """Whether the starts ended in different minima."""
+    ends = stack.criterion[stack.converged & np.isfinite(stack.criterion)]
+    return ends.size > 1 and bool(np.ptp(ends) > SAME_MINIMUM * max(1.0, abs(float(ends.min()))))
+
+
+def _from_starts(
+    matrix: np.ndarray, name: str, extra: int, seed: int, settings: RotationSettings, *, as_r: bool
+) -> RotationStack:
+    """The loadings rotated from the identity (target rotations: from the Procrustes solution) and random starts; with
+    ``as_r`` from where GPArotation comes to from the identity, for rotations that R's users take from there."""
     components = matrix.shape[1]
-    family = ROTATIONS[name].family
-    first = np.eye(components)
-    if family == "target":
+    kind = ROTATIONS[name]
+    first, walked = np.eye(components), 0
+    if kind.family == "target":
         first = procrustes_orthogonal(matrix, np.nan_to_num(_target(settings, matrix.shape, full=False)))
+    elif as_r and components > 1 and kind.family in ("oblimin", "geomin", "quartimax"):
+        weights = _row_lengths(matrix[None])[0] if kind.kaiser else 1.0
+        first, walked = path_of_r(matrix / weights, _criterion(name, matrix.shape, settings), oblique=kind.oblique)
     starts = np.concatenate([first[None], random_orthogonal(components, extra, seed)])
     stack = np.broadcast_to(matrix, (len(starts), *matrix.shape))
-    return rotate_stack(stack, name, start=starts, settings=settings)
+    rotated = rotate_stack(stack, name, start=starts, settings=settings)
+    rotated.iterations[0] += walked
+    return rotated
 
 
 def rotate_stack(

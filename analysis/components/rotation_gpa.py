@@ -139,6 +139,46 @@ def gradient_projection(
     return GradientProjection(transform, loadings, f, norm, iterations, norm <= tolerance)
 
 
+def path_of_r(
+    unrotated: np.ndarray,
+    criterion: Criterion,
+    *,
+    oblique: bool,
+    tolerance: float = 1e-5,
+    max_iterations: int = 1000,
+) -> tuple[np.ndarray, int]:
+    """Where GPArotation's ``GPFoblq`` or ``GPForth`` comes to from the identity: transform (m, m) and iterations.
+
+    The same steps as there (twice the last length, halved at most ten times until the criterion falls by half of what
+    the gradient promises), since of several minima another path from the same start may end in another one.
+    ``unrotated`` is (p, m), ``tolerance`` and ``max_iterations`` are those of R.
+    """
+    base = unrotated[None]
+    transform, length = np.eye(base.shape[-1])[None], 1.0
+
+    def at(point: np.ndarray) -> tuple[float, np.ndarray]:
+        loadings, inverse = _oblique_point(base, point) if oblique else (np.matmul(base, point), None)
+        value, slope = criterion(loadings)
+        return float(value[0]), _projected_gradient(base, point, inverse, loadings, slope)
+
+    value, projected = at(transform)
+    for iteration in range(max_iterations):
+        square = float(_inner(projected, projected)[0])
+        if np.sqrt(square) < tolerance:
+            return transform[0], iteration
+        length *= 2
+        for _ in range(11):
+            trial = _retract(transform - length * projected, oblique)
+            found, turned = at(trial)
+            if value - found > 0.5 * square * length:
+                break
+            length /= 2
+        if not np.all(np.isfinite(turned)):
+            return transform[0], iteration
+        transform, value, projected = trial, found, turned
+    return transform[0], max_iterations
+
+
 def _barzilai_borwein(moved: np.ndarray, turned: np.ndarray, length: np.ndarray, iterations: np.ndarray) -> np.ndarray:
     """The two Barzilai-Borwein step lengths in turn; where the curvature is negative the last one is doubled."""
     curvature = _inner(moved, turned)
