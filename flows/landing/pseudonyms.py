@@ -46,8 +46,8 @@ def load_or_make_key(paths: StudyPaths, store: LandingStore) -> bytes:
     Raises
     ------
     KeyRefused
-        The file is no key, or others than its owner may read it. A lost or damaged key must come back from a backup:
-        a new one would give every person another pseudonym.
+        The file is no key, is another than the pseudonyms so far were made with, or others than its owner may read it.
+        A lost or damaged key must come back from a backup: a new one would give every person another pseudonym.
     """
     path = paths.pseudonym_key_file
     paths.keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,7 +60,9 @@ def load_or_make_key(paths: StudyPaths, store: LandingStore) -> bytes:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _load_key(paths)
+        key = _load_key(paths)
+        _hold_against_made(key, store)
+        return key
     with os.fdopen(descriptor, "w") as handle:
         handle.write(secrets.token_hex(_KEY_BYTES) + "\n")
         handle.flush()
@@ -97,6 +99,17 @@ def _load_key(paths: StudyPaths) -> bytes:
             next_step="bring it back from your backup; a new key would give every person another pseudonym",
         )
     return key
+
+
+def _hold_against_made(key: bytes, store: LandingStore) -> None:
+    # With another key a person would get a second pseudonym, and who withdrew would not be recognised and come back.
+    made = store.con.execute("select site_id, kind, local_id, pseudonym from raw.pseudonyms limit 1").fetchone()
+    if made is not None and pseudonym(key, *made[:3]) != made[3]:
+        raise KeyRefused(
+            "the key of the pseudonyms is another one",
+            cause="keys/pseudonym.key is not the key that this study's pseudonyms were made with",
+            next_step="bring it back from the backup of this study",
+        )
 
 
 def pseudonym(key: bytes, site_id: str, kind: str, local_id: str) -> str:

@@ -91,7 +91,12 @@ def test_a_lost_key_is_never_silently_replaced(tmp_path: Path) -> None:
         study.paths.pseudonym_key_file.unlink()
         with pytest.raises(KeyRefused, match="gone"):
             load_or_make_key(study.paths, store)
-    assert not study.paths.pseudonym_key_file.exists()
+        assert not study.paths.pseudonym_key_file.exists()
+        # nor by that of another study, with which a client who withdrew would come back unknown
+        study.paths.pseudonym_key_file.write_text(KEY.hex())
+        study.paths.pseudonym_key_file.chmod(0o600)
+        with pytest.raises(KeyRefused, match="another one"):
+            load_or_make_key(study.paths, store)
 
 
 def test_ids_of_all_kinds_trimmed_and_once(tmp_path: Path) -> None:
