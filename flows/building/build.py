@@ -32,6 +32,7 @@ _waiting: dict[tuple[StudyPaths, str, int], subprocess.Popen[str]] = {}
 _SINGLE_QUOTED = re.compile(r"'.*'")
 _DOUBLE_QUOTED = re.compile(r"\"[^\"]*\"")
 _IDENTIFIER = re.compile(r"\"[a-z_][a-z0-9_.]*\"")
+_NO_SPACE = "no space left on the disk"
 # What dbt-duckdb takes as it stands: it puts paths into SQL unquoted, and reads them as URLs.
 _PLAIN_PATH = re.compile(r"[\w/ .,+@=~-]+")
 
@@ -111,6 +112,12 @@ def build(
         command = ["build", "--exclude-resource-type", "unit_test", "--exclude", *_left_out(full)]
         _let_begin(process, command, prepare)
         last_error = _follow(process, progress)
+    if last_error == _NO_SPACE and process.returncode != 0:
+        raise BuildError(
+            "dbt could not write its files",
+            cause=last_error,
+            next_step="make room and try again; the published warehouse is as it was",
+        )
     if not results_file.exists():
         raise BuildError(
             f"dbt did not start: {last_error or f'it ended with code {process.returncode}'}",
@@ -234,10 +241,12 @@ def _environment(paths: StudyPaths, memory_limit: str, threads: int) -> dict[str
 
 
 def _follow(process: subprocess.Popen[str], progress: Callable[[str], None]) -> str:
-    """Read what dbt says as it comes; give progress; return the last error said."""
+    """Read what dbt says as it comes; give progress; return the last error said, or that the disk is full."""
     assert process.stdout is not None
-    last_error = ""
+    last_error, has_space = "", True
     for line in process.stdout:
+        # Told within pages of a traceback, and followed by other errors that come of it.
+        has_space = has_space and "no space left" not in line.lower()
         try:
             said = json.loads(line)
             error = said.get("error")
@@ -252,7 +261,7 @@ def _follow(process: subprocess.Popen[str], progress: Callable[[str], None]) -> 
     if process.stdin is not None:
         with suppress(BrokenPipeError):
             process.stdin.close()
-    return last_error
+    return last_error if has_space else _NO_SPACE
 
 
 def _describe(failed: list[dict[str, Any]], last_error: str) -> str:

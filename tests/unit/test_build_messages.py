@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -50,8 +51,21 @@ def test_an_ordinary_path_is_its_own_name(tmp_path: Path) -> None:
         assert named.folder == folder
 
 
-def test_results_that_dbt_could_not_write_to_the_end_are_no_defect(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("said", "results", "told"),
+    [
+        (["killed\n"], "", "could not write its results to the end"),
+        # dbt's own files fail, with a traceback longer than any message, and more errors after it
+        ([{"error": "Traceback " + "File 'x.py', line 1 ^^^ " * 99 + "OSError: [Errno 28] No space left on device"},
+          {"error": "Runtime Error"}], None, "no space left on the disk"),
+        # so does a model
+        ([{"error": "IO Error: Could not write file 'x': No space left on device"}],
+         {"results": [{"unique_id": "model.alliance.forms", "status": "error", "message": "IO Error"}]},
+         "no space left on the disk"),
+    ],
+)  # fmt: skip
+def test_a_disk_that_ran_full_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[object], results: object, told: str
 ) -> None:
     paths = StudyPaths(tmp_path)
 
@@ -59,18 +73,21 @@ def test_results_that_dbt_could_not_write_to_the_end_are_no_defect(
         """A dbt whose disk ran full."""
 
         stdin = io.StringIO()
-        stdout = iter(["no space left\n"])
+        stdout = iter([line if isinstance(line, str) else json.dumps(line) + "\n" for line in said])
         returncode = 2
 
         def __init__(self, *_: object, **__: object) -> None:
-            (paths.dbt_target_dir / "run_results.json").write_text("")
+            if results is not None:
+                text = results if isinstance(results, str) else json.dumps(results)
+                (paths.dbt_target_dir / "run_results.json").write_text(text)
 
         def wait(self) -> None:
             """It has ended."""
 
     monkeypatch.setattr("subprocess.Popen", Stopped)
-    with pytest.raises(BuildError, match="free disk space"):
+    with pytest.raises(BuildError, match=told) as failed:
         build(paths, full=True, prepare=lambda: None, memory_limit="1GB", threads=1, progress=lambda _: None)
+    assert "defect" not in str(failed.value) and "^^^" not in str(failed.value)
 
 
 def test_dbt_does_not_begin_when_its_files_could_not_be_laid(tmp_path: Path) -> None:
