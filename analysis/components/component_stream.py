@@ -138,7 +138,7 @@ def study_component_stream(
     if solved.value is None:
         return StudyResult(frames, solved.status.value, solved.reason, found.warnings, so_far), None
     solution = solved.value
-    scorer = _Scorer(solution, answered, settings, facts)
+    scorer = _Scorer(solution, streamed.sums.correlated, settings, facts)
     scores = scorer.scores(streamed.sample)
     frames |= solution_tables(solution, None, settings, facts)
     frames["item_correlations"] = item_correlations_table(found, solution)
@@ -196,7 +196,7 @@ def _told(streamed: Streamed) -> tuple[str, ...]:
 
 
 class _Scorer:
-    """Scores rows part by part, standardised by the means and standard deviations of all."""
+    """Scores rows part by part, standardised by the means and standard deviations of those that are correlated."""
 
     def __init__(self, solution: Solution, sums: ItemSums, settings: ComponentSettings, facts: ItemFacts) -> None:
         chosen = sums.products.select(solution.items)

@@ -41,7 +41,14 @@ from analysis.components.rotation_names import ROTATIONS, rotation_name
 from analysis.components.rotation_target import scale_target, target_scales
 from analysis.components.salience import salience
 from analysis.components.scale_reliability import component_sets, scale_reliability
-from analysis.components.scores import ScoreMethod, Scores, component_scores, score_weights, unit_weighted_scores
+from analysis.components.scores import (
+    ScoreMethod,
+    Scores,
+    component_scores,
+    score_weights,
+    standard,
+    unit_weighted_scores,
+)
 from analysis.components.solution import Solution
 from analysis.components.stability import Stability, bootstrap_solution
 from analysis.components.suitability import suitability
@@ -147,7 +154,7 @@ def study_components(
         return StudyResult(frames, solved.status.value, solved.reason, found.warnings, facts_so_far), None
     solution = solved.value
     stability, unstable = _stability(rows, found, solution, settings, number_of(seeds[2]), run)
-    scores = _scores(rows, solution, settings, facts)
+    scores = _scores(rows, found, solution, settings, facts)
     frames |= _solution_frames(rows, solution, stability, scores, settings, facts, number_of(seeds[3]), run)
     frames["item_correlations"] = item_correlations_table(found, solution)
     parts: list[Any] = [found, solution, scores, *([stability] if stability else [])]
@@ -299,10 +306,18 @@ def _correlated_again(items: tuple[str, ...], settings: ComponentSettings, value
     return made.matrix
 
 
-def _scores(rows: Rows, solution: Solution, settings: ComponentSettings, facts: ItemFacts) -> Scores:
+def _scores(
+    rows: Rows, found: Correlations, solution: Solution, settings: ComponentSettings, facts: ItemFacts
+) -> Scores:
     if settings.scores == "unit_weighted":
         return unit_weighted_scores(rows.answers, solution, salience=settings.salience, ranges=facts.ranges)
-    return component_scores(rows.answers, solution, weighting(settings))
+    mean = deviation = None
+    if settings.missing == "complete":
+        # By the rows that the solution is of, as SPSS does with listwise deletion.
+        empty = [one.item for one in found.left_out if one.reason == "nearly_empty"]
+        complete = rows.answers.drop(columns=empty).dropna()
+        mean, deviation = standard(complete[list(solution.items)].to_numpy(dtype=float), solution.items)
+    return component_scores(rows.answers, solution, weighting(settings), mean=mean, deviation=deviation)
 
 
 def weighting(settings: ComponentSettings) -> ScoreMethod:

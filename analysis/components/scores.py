@@ -89,7 +89,8 @@ class Scores:
     """Scores (n, k) of the rows of a data set; NaN in every component where a row answered too few items.
 
     n_answered (n,) items answered (of the solution's p, or per component (n, k) for unit-weighted means); determinacy
-    (n, k) that of the items the row did answer (NaN for unit-weighted means). index (n,) labels of the rows.
+    (n, k) that of the items the row did answer (NaN for unit-weighted means). index (n,) labels of the rows. mean and
+    deviation (p,) are those that the answers were standardised by (none for unit-weighted means).
     """
 
     scores: np.ndarray
@@ -99,6 +100,8 @@ class Scores:
     method: str
     status: str
     warnings: tuple[str, ...]
+    mean: np.ndarray | None = None
+    deviation: np.ndarray | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One row per row and component: row, component, method, score, n_answered, determinacy."""
@@ -211,7 +214,8 @@ def component_scores(
     """
     values = item_values(data, solution.items)
     weights = score_weights(solution, method)
-    standardised = _standardise(values, solution.items, mean, deviation)
+    mean, deviation = standard(values, solution.items, mean, deviation)
+    standardised = (values - mean) / deviation
     answered = ~np.isnan(standardised)
     n, k = len(values), solution.n_components
     scores, determinacy = np.full((n, k), np.nan), np.full((n, k), np.nan)
@@ -233,7 +237,7 @@ def component_scores(
             *warnings,
             f"{unscored} of {several(n, 'row')} answered fewer than {several(max(min_answered, 1), 'item')}: no score.",
         )
-    return Scores(scores, count, determinacy, index, method, weights.status, warnings)
+    return Scores(scores, count, determinacy, index, method, weights.status, warnings, mean, deviation)
 
 
 def _patterns(answered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -329,7 +333,13 @@ def _oriented(
     return low + high - answers
 
 
-def _standardise(values: np.ndarray, items: Sequence[str], mean: Any | None, deviation: Any | None) -> np.ndarray:
+def standard(
+    values: np.ndarray, items: Sequence[str], mean: Any | None = None, deviation: Any | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What answers are standardised by, (p,) each: ``mean`` and ``deviation``, or those of ``values`` (n, p), n - 1.
+
+    Raises :class:`AnalysisError` for an item without variance.
+    """
     answered = (~np.isnan(values)).sum(axis=0)
     centre = np.nansum(values, axis=0) / np.maximum(answered, 1) if mean is None else np.asarray(mean, dtype=float)
     if deviation is None:
@@ -344,7 +354,7 @@ def _standardise(values: np.ndarray, items: Sequence[str], mean: Any | None, dev
             "them out of the solution.",
             Status.CONSTANT,
         )
-    return (values - centre) / spread
+    return centre, spread
 
 
 def _inverse(matrix: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -27,21 +27,17 @@ def rescored(
 ) -> pd.DataFrame:
     """Scores (n, k) of ``answers`` (n, p) on the components of ``found``, as columns component_1, component_2, ...
 
-    Answers are standardised by the means and standard deviations of the rows the components were found in, so that
-    scores of another session are on the same scale. Items in ``without`` count as not answered: a score is then its
-    expectation given the other items, of the same component, and comparable with the full one.
+    Answers are standardised as those of ``found`` were, so that scores of another session are on the same scale. Items
+    in ``without`` count as not answered: a score is then its expectation given the other items, of the same component,
+    and comparable with the full one.
     """
     given = answers.copy()
     given[[item for item in without if item in given.columns]] = np.nan
     method = found.scores.method
     if method == "unit_weighted":
         return score_columns(unit_weighted_scores(given, found.solution, salience=salience, ranges=ranges).scores)
-    own = found.rows.answers[list(found.solution.items)]
+    own = found.scores
     scores = component_scores(
-        given,
-        found.solution,
-        cast("ScoreMethod", method),
-        mean=own.mean().to_numpy(),
-        deviation=own.std(ddof=1).to_numpy(),
+        given, found.solution, cast("ScoreMethod", method), mean=own.mean, deviation=own.deviation
     )
     return score_columns(scores.scores)

@@ -15,6 +15,7 @@ from analysis.components.correspondence_bootstrap import adjusted_rand, correspo
 from analysis.components.correspondence_study import study_correspondence
 from analysis.components.item_facts import ItemFacts
 from analysis.components.stability import bootstrap_solution
+from analysis.outcome.rescoring import rescored
 from tests.unit.known_truth import draw, item_names, simple_population, solve
 
 ITEMS = item_names(15)
@@ -108,6 +109,21 @@ def test_scores_follow_the_components_they_estimate() -> None:
     assert found is not None
     between = np.corrcoef(found.scores.scores.T, true.T)[:3, 3:]
     assert np.sort(np.abs(between).max(axis=1)) == pytest.approx(np.full(3, 0.9), abs=0.06)
+
+
+def test_complete_rows_are_scored_as_if_there_were_no_others() -> None:
+    """As SPSS saves them after listwise deletion; rows with missing answers are on the same scale."""
+    data = answers()
+    data.iloc[:40, 0] = np.nan
+    data.iloc[:40, 1:] += 1.0
+    settings = ComponentSettings(n_components=3, missing="complete")
+    _, found = study_components(rows_of(data), settings, FACTS, seed=1)
+    _, alone = study_components(rows_of(data.iloc[40:]), settings, FACTS, seed=1)
+    assert found is not None
+    assert alone is not None
+    np.testing.assert_allclose(found.scores.scores[40:], alone.scores.scores, atol=1e-10)
+    again = rescored(found, data, salience=0.4, ranges=FACTS.ranges)
+    np.testing.assert_allclose(again.to_numpy(), found.scores.scores, atol=1e-10)
 
 
 def test_the_rule_of_the_study_decides_and_is_marked() -> None:
