@@ -104,15 +104,16 @@ def test_dbt_does_not_begin_when_its_files_could_not_be_laid(tmp_path: Path) -> 
 def test_no_process_is_left_waiting_when_landing_fails(tmp_path: Path) -> None:
     paths = StudyPaths(tmp_path)
     building.load_ahead(paths, memory_limit="1GB", threads=1)
-    (process,) = building._waiting.values()
+    process = building._waiting[paths, "1GB", 1]
     with pytest.raises(OSError, match="gone"), building.dismissed_on_error(paths):
         raise OSError("gone")
-    assert process.poll() is not None and not building._waiting
+    assert process.poll() is not None
+    assert (paths, "1GB", 1) not in building._waiting
 
 
 def test_a_process_that_waits_ends_with_the_refresh_that_started_it(tmp_path: Path) -> None:
     building.load_ahead(StudyPaths(tmp_path), memory_limit="1GB", threads=1)
-    (process,) = building._waiting.values()
+    process = building._waiting[StudyPaths(tmp_path), "1GB", 1]
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(timeout=120) == 0
