@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
@@ -46,9 +47,11 @@ class Cfa:
     status: str
     warnings: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """One row per item: item, factor, loading, loading_se, standardised_loading, standardised_se,
+        standardised_lower, standardised_upper (normal interval at ``level``, as lavaan's ``standardizedSolution``),
         residual_variance, residual_se, r_squared."""
+        lower, upper = _interval(self.standardised, self.standardised_se, level)
         return pd.DataFrame(
             {
                 "item": np.array(self.items, dtype=object),
@@ -57,17 +60,20 @@ class Cfa:
                 "loading_se": self.loading_se,
                 "standardised_loading": self.standardised,
                 "standardised_se": self.standardised_se,
+                "standardised_lower": lower,
+                "standardised_upper": upper,
                 "residual_variance": self.residual,
                 "residual_se": self.residual_se,
                 "r_squared": self.standardised**2,
             }
         )
 
-    def factors_frame(self) -> pd.DataFrame:
+    def factors_frame(self, level: float = 0.95) -> pd.DataFrame:
         """One row per pair of factors (and each with itself): factor, other_factor, covariance, covariance_se,
-        correlation, correlation_se."""
+        correlation, correlation_se, correlation_lower, correlation_upper (normal interval at ``level``)."""
         rows, columns = np.triu_indices(len(self.factors))
         names = np.array(self.factors, dtype=object)
+        lower, upper = _interval(self.correlation, self.correlation_se, level)
         return pd.DataFrame(
             {
                 "factor": names[rows],
@@ -76,6 +82,8 @@ class Cfa:
                 "covariance_se": self.covariance_se[rows, columns],
                 "correlation": self.correlation[rows, columns],
                 "correlation_se": self.correlation_se[rows, columns],
+                "correlation_lower": lower[rows, columns],
+                "correlation_upper": upper[rows, columns],
             }
         )
 
@@ -261,3 +269,8 @@ def _covariance_slopes(model: SimpleStructure, phi: np.ndarray, scale: np.ndarra
 
 def _errors(slopes: np.ndarray, errors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(np.einsum("iq,qr,ir->i", slopes, errors, slopes), 0.0))
+
+
+def _interval(estimate: np.ndarray, error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    half = special.ndtri((1 + level) / 2) * error
+    return estimate - half, estimate + half

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.common.status import Attempt, Status, attempt
 from analysis.common.study_rows import StudyResult
-from analysis.components.cfa import cfa
+from analysis.components.cfa import Cfa, cfa
 from analysis.components.component_study import ComponentSettings, FoundComponents
 from analysis.components.component_tables import why
 from analysis.components.correspondence import Correspondence, correspondence
@@ -27,7 +27,8 @@ MEASURES = {
 
 
 def study_correspondence(found: FoundComponents, facts: ItemFacts, settings: ComponentSettings) -> StudyResult:
-    """Rows of ``correspondence``, and of ``model_fit`` for the confirmatory model of the declared scales.
+    """Rows of ``correspondence``, and of ``model_fit``, ``cfa_loadings`` and ``cfa_correlations`` for the confirmatory
+    model of the declared scales.
 
     The whole is compared under its instrument, or under an empty instrument_id where several are joined. The model is
     fitted to the correlations the components were found in. Raises :class:`AnalysisError` when fewer than two items
@@ -57,12 +58,51 @@ def study_correspondence(found: FoundComponents, facts: ItemFacts, settings: Com
     reason = why(compared.status, compared.warnings)
     tried = attempt(cfa, solution.correlation, solution.n, solution.items, scales)
     return StudyResult(
-        {"correspondence": frame.assign(status=compared.status, reason=reason), "model_fit": _fit_row(tried)},
+        {
+            "correspondence": frame.assign(status=compared.status, reason=reason),
+            "model_fit": _fit_row(tried),
+            **({} if tried.value is None else confirmatory_tables(tried.value, settings.level)),
+        },
         compared.status,
         reason,
         (*compared.warnings, *(f"A priori model: {s}" for s in getattr(tried.value, "warnings", (tried.reason,)) if s)),
         {"n_items": len(compared.items), "n_components": solution.n_components},
     )
+
+
+def confirmatory_tables(model: Cfa, level: float) -> dict[str, pd.DataFrame]:
+    """Rows of ``cfa_loadings``, one per item, and ``cfa_correlations``, one per pair of scales, all standardised
+    (lavaan's ``std.all``), with intervals at ``level``. Scales are named instrument.scale."""
+    ended = {"status": model.status, "reason": why(model.status, model.warnings)}
+    items = model.to_frame(level)
+    scale = items["factor"].str.split(".", n=1, expand=True)
+    loadings = pd.DataFrame(
+        {
+            "item_id": items["item"],
+            "instrument_id": scale[0],
+            "scale_id": scale[1],
+            "loading": items["standardised_loading"],
+            "standard_error": items["standardised_se"],
+            "lower": items["standardised_lower"],
+            "upper": items["standardised_upper"],
+            "r_squared": items["r_squared"],
+        }
+    )
+    pairs = model.factors_frame(level).query("factor != other_factor").reset_index(drop=True)
+    one, other = (pairs[name].str.split(".", n=1) for name in ("factor", "other_factor"))
+    correlations = pd.DataFrame(
+        {
+            "instrument_id": one.str[0],
+            "scale_id": one.str[1],
+            "other_instrument_id": other.str[0],
+            "other_scale_id": other.str[1],
+            "correlation": pairs["correlation"],
+            "standard_error": pairs["correlation_se"],
+            "lower": pairs["correlation_lower"],
+            "upper": pairs["correlation_upper"],
+        }
+    )
+    return {"cfa_loadings": loadings.assign(**ended), "cfa_correlations": correlations.assign(**ended)}
 
 
 def _by_scale(compared: Correspondence) -> pd.DataFrame:

@@ -44,6 +44,8 @@ TABLES = (
     "model_fit",
     "reliability",
     "correspondence",
+    "cfa_loadings",
+    "cfa_correlations",
     "congruence",
     "emphasis",
 )

@@ -17,7 +17,7 @@ PUBLISHED = {
     "dyad_sessions dyad_items",
     "quality": "deliveries cell_accounting rejected_cells checks check_results orphan_forms response_patterns",
     "results": "analyses suitability retention components loadings component_correlations component_scores reliability "
-    "congruence correspondence outcome_effects agreement emphasis site_effects",
+    "congruence correspondence cfa_loadings cfa_correlations outcome_effects agreement emphasis site_effects",
     "meta": "refreshes changes data_dictionary",
 }
 

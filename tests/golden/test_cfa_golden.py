@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.components.cfa import Cfa, cfa
+from analysis.components.correspondence_study import confirmatory_tables
 from analysis.correlations.correlation import correlate
 from analysis.correlations.missing import ml_moments
 
@@ -73,6 +74,32 @@ def test_variances_and_covariances_equal_lavaan(case: str) -> None:
         if row.factor != row.other_factor:
             expected = correlations.loc[pair, ["est.std", "se"]].astype(float)
             np.testing.assert_allclose([row.correlation, row.correlation_se], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["HS_ML", "HS_listwise_missing", "bfi_ML"])
+def test_stored_loadings_and_correlations_of_scales_are_lavaans_std_all(case: str) -> None:
+    """As a study stores them: fitted to correlations, lavaan to covariances, which standardised figures cannot tell."""
+    name, scales = CASES[case]
+    data = golden.data(name)[list(scales)].dropna()
+    found = cfa(data.corr().to_numpy(), len(data), list(scales), {item: f"own.{scales[item]}" for item in scales})
+    tables = confirmatory_tables(found, 0.95)
+    reference = golden.load("11_cfa")[case]["standardized"]
+    theirs = ["est.std", "se", "ci.lower", "ci.upper"]
+
+    loadings = _estimates(reference, "=~")
+    ours = tables["cfa_loadings"]
+    assert ours[["item_id", "scale_id"]].to_numpy().tolist() == loadings[["rhs", "lhs"]].to_numpy().tolist()
+    assert set(ours["instrument_id"]) == {"own"}
+    columns = ["loading", "standard_error", "lower", "upper"]
+    np.testing.assert_allclose(ours[columns], loadings[theirs].astype(float), atol=1e-4)
+
+    correlations = _estimates(reference, "~~").query("lhs != rhs")
+    ours = tables["cfa_correlations"]
+    assert ours[["scale_id", "other_scale_id"]].to_numpy().tolist() == correlations[["lhs", "rhs"]].to_numpy().tolist()
+    columns = ["correlation", "standard_error", "lower", "upper"]
+    np.testing.assert_allclose(ours[columns], correlations[theirs].astype(float), atol=1e-4)
+    assert (ours["status"] == "ok").all()
+    assert ours["reason"].isna().all()
 
 
 @pytest.mark.parametrize("case", CASES)

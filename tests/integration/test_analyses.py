@@ -292,6 +292,18 @@ def test_findings_say_what_was_found_and_lead_to_its_rows(found: dict[str, pd.Da
         assert set(zip(own["analysis_id"], own["row_key"], strict=True)) <= known, table
 
 
+def test_confirmatory_models_are_stored_wherever_one_was_fitted(found: dict[str, pd.DataFrame]) -> None:
+    fits = found["model_fit"].query("model == 'a_priori'").set_index("analysis_id")
+    fitted = set(fits.index[fits["chi_square"].notna()])
+    assert {"correspondence_joint_client", "correspondence_joint_therapist"} <= fitted
+    loadings = found["cfa_loadings"]
+    assert set(loadings["analysis_id"]) == fitted
+    assert loadings.groupby("analysis_id")["status"].first().to_dict() == fits.loc[sorted(fitted), "status"].to_dict()
+    scales = loadings.groupby("analysis_id").apply(lambda own: len(set(own["instrument_id"] + own["scale_id"])))
+    pairs = found["cfa_correlations"].groupby("analysis_id").size()
+    assert (scales * (scales - 1) // 2).loc[pairs.index].tolist() == pairs.tolist()
+
+
 def test_both_views_have_their_models(found: dict[str, pd.DataFrame]) -> None:
     surface = found["outcome_effects"].query("analysis_id == 'outcome_both' and model == 'response_surface'")
     assert {"a1", "a2", "a3", "a4"} <= set(surface["term"])

@@ -20,9 +20,9 @@ from tests.integration.quality_study import deliveries, make_landing, pseudonym
 EMPTY_TABLES = {
     "meta": {"refreshes", "site_states", "changes", "data_dictionary"},
     "results": {
-        "agreement", "analyses", "component_correlations", "component_scores", "components", "congruence",
-        "correspondence", "emphasis", "item_correlations", "loadings", "model_fit", "outcome_effects", "reliability",
-        "retention", "site_effects", "suitability",
+        "agreement", "analyses", "cfa_correlations", "cfa_loadings", "component_correlations", "component_scores",
+        "components", "congruence", "correspondence", "emphasis", "item_correlations", "loadings", "model_fit",
+        "outcome_effects", "reliability", "retention", "site_effects", "suitability",
     },
     "quality": {"checks", "check_results"},
 }  # fmt: skip

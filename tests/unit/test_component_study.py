@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -215,6 +217,30 @@ def test_em_is_resampled_from_the_rows() -> None:
     assert found is not None
     assert found.stability is not None
     assert result.frames["loadings"]["lower"].notna().all()
+
+
+def test_confirmatory_model_is_stored_item_by_item_and_scale_by_scale(
+    studied: tuple[StudyResult, FoundComponents],
+) -> None:
+    result = study_correspondence(studied[1], FACTS, SETTINGS)
+    loadings, correlations = result.frames["cfa_loadings"], result.frames["cfa_correlations"]
+    assert loadings["item_id"].tolist() == list(ITEMS)
+    assert (loadings["instrument_id"] + "." + loadings["scale_id"]).tolist() == [FACTS.scales[item] for item in ITEMS]
+    assert (loadings["lower"] < loadings["loading"]).all()
+    assert loadings["r_squared"].to_numpy() == pytest.approx(loadings["loading"].to_numpy() ** 2)
+    assert len(correlations) == 3
+    assert (correlations["scale_id"] != correlations["other_scale_id"]).all()
+    wider = study_correspondence(studied[1], FACTS, replace(SETTINGS, level=0.99)).frames["cfa_loadings"]
+    assert (wider["upper"] > loadings["upper"]).all()
+
+
+def test_confirmatory_model_that_cannot_be_fitted_has_no_rows_and_says_why(
+    studied: tuple[StudyResult, FoundComponents],
+) -> None:
+    two = {item: scale for item, scale in FACTS.scales.items() if item in ITEMS[:2]}
+    result = study_correspondence(studied[1], replace(FACTS, scales=two), SETTINGS)
+    assert not {"cfa_loadings", "cfa_correlations"} & set(result.frames)
+    assert result.frames["model_fit"].iloc[0]["status"] == "underidentified"
 
 
 def test_correspondence_of_a_clean_structure_is_perfect(studied: tuple[StudyResult, FoundComponents]) -> None:

@@ -1,0 +1,3 @@
+{{ config(tags=["filled_by_python"]) }}
+
+{{ empty_contract() }}
