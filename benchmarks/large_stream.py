@@ -71,7 +71,7 @@ def write_table(file: Path, rows: int, items: int) -> None:
 def run(task: str, file: Path) -> dict[str, float]:
     """CPU seconds of ``task`` in this process, and the memory that it has needed beyond what was there before."""
     stream = TableRows(file)
-    before = _peak_mb()
+    before = peak_mb()
     started = time.process_time()
     if task == "read":
         n_rows = sum(batch.num_rows for batch in stream.batches())
@@ -83,11 +83,11 @@ def run(task: str, file: Path) -> dict[str, float]:
         n_rows = passed.answered.n_rows
         correlate_sums(passed, settings)
     seconds = time.process_time() - started
-    return {"rows": n_rows, "cpu_seconds": round(seconds, 2), "peak_mb": _peak_mb(), "before_mb": before}
+    return {"rows": n_rows, "cpu_seconds": round(seconds, 2), "peak_mb": peak_mb(), "before_mb": before}
 
 
-def _peak_mb() -> int:
-    """Of this program alone; the figure of getrusage begins with that of the process that started it."""
+def peak_mb() -> int:
+    """Peak of this program's own memory; the figure of getrusage begins with that of the process that started it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 

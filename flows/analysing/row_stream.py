@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from analysis.common.study_rows import Rows, Whole
 from analysis.components.component_stream import FirstPass, first_pass
@@ -29,59 +28,71 @@ ROWS_AT_ONCE = 32_768
 
 # The site is a condition of both tables, since each is laid out by site. A pseudonym's hash is as good as a draw.
 _TAKEN = FORMS.replace("and forms.n_answered > 0", "and forms.n_answered > 0 and forms.site_id = $site and ({chosen})")
-_ANSWERED = "having count(*) filter (where answer.item_id in (select unnest($items))) > 0"
+_PLACES = """
+, places as (
+    select unnest($items) as item_id, cast(generate_subscripts($items, 1) - 1 as smallint) as place
+)
+"""
 
-# One row per answer, not a column per item: a filter per item would be asked of every answer.
+# One row per answer, not a column per item: a filter per item would be asked of every answer. Units are numbered before
+# their answers come, of which there are many times more: what is joined and sorted then are small numbers.
 _VALUES = (
     _TAKEN
+    + _PLACES
     + """
-, places as (select unnest($items) as item_id, generate_subscripts($items, 1) - 1 as place),
-answered as (
-    select taken.unit_id, places.place, {cell} as value
+, numbered as (
+    select form_id, cast(dense_rank() over (order by unit_id) as integer) as unit from taken
+)
+select numbered.unit, places.place, cast({value} as double) as value
+from alliance.core.item_responses as answer
+join numbered using (form_id)
+join places using (item_id)
+where answer.keyed_value is not null and answer.site_id = $site
+{group}
+order by numbered.unit
+"""
+)
+
+# Of one session a unit has one form of an instrument, and one answer to each of its items.
+_OF_ONE = {"value": "answer.keyed_value", "group": ""}
+_OF_SEVERAL = {"value": cell_of("mean"), "group": "group by numbered.unit, places.place"}
+
+_FILLED = (
+    _TAKEN
+    + _PLACES
+    + """
+, filled as (
+    select form_id, count(places.place) > 0 as holds_items
     from taken
     join alliance.core.item_responses as answer using (form_id)
-    join places using (item_id)
+    left join places using (item_id)
     where answer.keyed_value is not null and answer.site_id = $site
-    group by taken.unit_id, places.place
+    group by form_id
 )
-select
-    cast(dense_rank() over (order by unit_id) as bigint) as unit, cast(place as bigint) as place,
-    cast(value as double) as value
-from answered
-order by unit
 """
 )
 
 _KEYS = (
-    _TAKEN
+    _FILLED
     + """
 select
     taken.unit_id, min(taken.client_id) as client_id, min(taken.dyad_id) as dyad_id,
     min(taken.therapist_id) as therapist_id, min(taken.site_id) as site_id,
     case when $is_mean then null else min(taken.session_id) end as session_id, max(taken.form_date) as form_date
-from taken join alliance.core.item_responses as answer using (form_id)
-where answer.keyed_value is not null and answer.site_id = $site
+from taken join filled using (form_id)
 group by taken.unit_id
-"""
-    + _ANSWERED
-    + """
+having bool_or(filled.holds_items)
 order by taken.unit_id
 """
 )
 
+# A dyad has one client and one therapist, so that units need not be made for counting them.
 _PEOPLE = (
-    _TAKEN
+    _FILLED
     + """
-, units as (
-    select taken.unit_id, min(taken.client_id) as client_id, min(taken.therapist_id) as therapist_id
-    from taken join alliance.core.item_responses as answer using (form_id)
-    where answer.keyed_value is not null and answer.site_id = $site
-    group by taken.unit_id
-"""
-    + _ANSWERED
-    + """
-)
-select count(*), count(distinct client_id), count(distinct therapist_id) from units
+select count(distinct unit_id), count(distinct client_id), count(distinct therapist_id)
+from taken join filled using (form_id)
+where filled.holds_items
 """
 )
 
@@ -114,7 +125,7 @@ class SiteRows:
             "instruments": list(instruments),
             **session_parameters(session_rule),
         }
-        self._cell = cell_of(session_rule)
+        self._answer = _OF_SEVERAL if self._is_mean else _OF_ONE
         self._sites = self._with_forms()
         self._passes: dict[tuple[str, str], FirstPass] = {}
 
@@ -135,7 +146,7 @@ class SiteRows:
             waiting: list[pd.DataFrame] = []
             for table in self._tables(site, chosen):
                 while sum(map(len, waiting)) < len(table):
-                    waiting.append(plain_text(batches.read_next_batch().to_pandas()))
+                    waiting.append(plain_text(batches.read_next_batch().to_pandas(date_as_object=False)))
                 keys = pd.concat(waiting, ignore_index=True)
                 keys, waiting = keys.iloc[: len(table)], [keys.iloc[len(table) :]]
                 answers = pd.DataFrame(table, columns=list(self.items))
@@ -143,25 +154,30 @@ class SiteRows:
 
     def _tables(self, site: str, chosen: str = "true") -> Iterator[np.ndarray]:
         """(n, p) answers of a site, in order of the pseudonyms, some rows at a time."""
-        query = _VALUES.format(cell=self._cell, chosen=chosen)
+        query = _VALUES.format(chosen=chosen, **self._answer)
         reader = self._con.execute(query, self._at(site)).to_arrow_reader(ROWS_AT_ONCE * len(self.items))
-        held = np.empty((3, 0))
+        held: list[np.ndarray] = []
         for batch in reader:
+            come = [batch.column(at).to_numpy(zero_copy_only=False) for at in range(3)]
+            held = [np.concatenate(pair) for pair in zip(held, come, strict=True)] if held else come
             # The last row may go on in the batch that has come.
-            whole = held[0] < held[0, -1:]
-            if whole.any():
-                yield self._table(held[:, whole])
-            held = np.hstack([held[:, ~whole], [_floats(batch.column(at)) for at in range(3)]])
-        if held.size:
-            yield self._table(held)
+            whole = int(np.searchsorted(held[0], held[0][-1]))
+            if whole:
+                yield self._table(*(column[:whole] for column in held))
+            held = [column[whole:] for column in held]
+        if held:
+            yield self._table(*held)
 
-    def _table(self, read: np.ndarray) -> np.ndarray:
-        """(n, p) answers from (3, m) numbers of row and item, in order of the rows, and the answers to them."""
-        row, place = read[:2].astype(np.int64)
+    def _table(self, unit: np.ndarray, place: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """(n, p) answers from numbers of unit and item, in order of the units, and the answers to them."""
+        row = unit - unit[0]
         # Item by item, as they are summed.
-        table = np.full((len(self.items), row[-1] - row[0] + 1), np.nan)
-        table[place, row - row[0]] = read[2]
-        return table.T
+        table = np.full((len(self.items), row[-1] + 1), np.nan)
+        table[place, row] = value
+        # A unit whose answers are all to other items is none of these rows.
+        answered = np.zeros(table.shape[1], dtype=bool)
+        answered[row] = True
+        return table.T if answered.all() else table[:, answered].T
 
     def people(self) -> dict[str, int]:
         """n_rows, n_clients, n_therapists and n_sites. Ids are of one site each, so those of several sites add up."""
@@ -201,7 +217,3 @@ def rows_at_most(con: duckdb.DuckDBPyConnection, *, rater: str, instruments: tup
     """More rows than this an analysis of ``instruments`` cannot have: dyads with any answer, whatever the session."""
     found = con.execute(_AT_MOST, {"rater": rater, "instruments": list(instruments)}).fetchone()
     return int(found[0]) if found else 0
-
-
-def _floats(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False).astype(float, copy=False)
