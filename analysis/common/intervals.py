@@ -1,12 +1,33 @@
-"""Intervals: percentile limits of a bootstrap, and Fisher's z for correlations."""
+"""Intervals: of an estimate by t, percentile limits of a bootstrap, and Fisher's z for correlations."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.common.observations import check_level
+
+
+class Tested(NamedTuple):
+    """t, its two-sided p, and the interval of the estimate."""
+
+    t: float
+    p: float
+    ci_lower: float
+    ci_upper: float
+
+
+def t_test(estimate: float, se: float, df: float, level: float = 0.95) -> Tested:
+    """An estimate tested against zero, from its standard error and degrees of freedom (may be infinite).
+
+    Without a standard error above zero there is no t and no p, without degrees of freedom no interval either (NaN).
+    """
+    t = estimate / se if se > 0 else np.nan
+    half = float(stats.t.ppf(0.5 + level / 2, df)) * se
+    return Tested(t, float(2 * stats.t.sf(abs(t), df)), estimate - half, estimate + half)
 
 
 def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

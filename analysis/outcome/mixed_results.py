@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from analysis.common.intervals import t_test
 from analysis.common.results import tidy
 from analysis.common.status import AnalysisError, Status, most_serious
 
@@ -119,7 +119,4 @@ class WithinBetween:
 
 def tested(term: str, estimate: float, se: float, df: float, level: float, status: Status) -> FixedEffect:
     """A coefficient with its t test and interval; NaN where it has no standard error."""
-    t = estimate / se if se > 0 else np.nan
-    half = float(stats.t.ppf(0.5 + level / 2, df)) * se if df > 0 else np.nan
-    p = float(2 * stats.t.sf(abs(t), df))
-    return FixedEffect(term, estimate, se, df, t, p, estimate - half, estimate + half, status)
+    return FixedEffect(term, estimate, se, df, *t_test(estimate, se, df, level), status)

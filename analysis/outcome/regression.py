@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.intervals import t_test
 from analysis.common.observations import Columns, Observations, check_level, complete, is_constant, named_columns
 from analysis.common.results import blank
 from analysis.common.robust_covariance import (
@@ -265,8 +266,7 @@ def _coefficients(
         at = 0 if term == INTERCEPT else used.index(term) + 1
         estimate, df = float(fit.coefficients[at]), float(errors.df[at])
         se = standard_error(errors.vcov[at, at])
-        t = estimate / se if se > 0 else np.nan
-        half = float(stats.t.ppf(0.5 + level / 2, df)) * se if df > 0 else np.nan
+        test = t_test(estimate, se, df, level)
         scale = np.nan if term == INTERCEPT else float(np.std(rows.column(term), ddof=1)) / sd_y
         usual = estimate / standard_error(plain.vcov[at, at])
         partial = np.nan if term == INTERCEPT else usual / np.sqrt(usual**2 + fit.df_residual)
@@ -277,14 +277,11 @@ def _coefficients(
                 estimate=estimate,
                 se=se,
                 df=df,
-                t=t,
-                p=float(2 * stats.t.sf(abs(t), df)),
-                ci_lower=estimate - half,
-                ci_upper=estimate + half,
+                **test._asdict(),
                 beta=estimate * scale,
                 beta_se=se * scale,
-                beta_ci_lower=(estimate - half) * scale,
-                beta_ci_upper=(estimate + half) * scale,
+                beta_ci_lower=test.ci_lower * scale,
+                beta_ci_upper=test.ci_upper * scale,
                 partial_r=float(partial),
                 vif=inflation.get(term, np.nan),
                 status=statuses[term],

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.common.intervals import percentile_interval
+from analysis.common.intervals import percentile_interval, t_test
 from analysis.common.observations import Observations, check_level, cluster_sums, complete, is_constant
 from analysis.common.resampling import replicate_blocks
 from analysis.common.results import blank, tidy
@@ -211,18 +211,17 @@ class _Model:
             estimate, slope = _value_and_slope(effect, b)
             se = standard_error(float(slope @ self.vcov @ slope))
             df = contrast_df(self.robust, slope) if self.errors == "CR2" else np.inf
-            statistic = estimate / se if se > 0 else np.nan
-            half = float(stats.t.ppf(0.5 + self.level / 2, df)) * se
+            test = t_test(estimate, se, df, self.level)
             found.append(
                 PathEffect(
                     effect=effect,
                     estimate=estimate,
                     se=se,
                     df=df,
-                    statistic=statistic,
-                    p=np.nan if effect.startswith("ratio") else float(2 * stats.t.sf(abs(statistic), df)),
-                    ci_lower=estimate - half,
-                    ci_upper=estimate + half,
+                    statistic=test.t,
+                    p=np.nan if effect.startswith("ratio") else test.p,
+                    ci_lower=test.ci_lower,
+                    ci_upper=test.ci_upper,
                     standardised=estimate * scale[effect] if effect in scale else np.nan,
                     boot_ci_lower=limits[effect][0],
                     boot_ci_upper=limits[effect][1],

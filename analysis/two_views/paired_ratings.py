@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
+from analysis.common.intervals import t_test
 from analysis.common.observations import Observations, check_level, complete, is_constant
 from analysis.common.results import blank, one_row
 from analysis.common.robust_covariance import classical, cluster_robust, least_squares, standard_error
@@ -152,8 +153,6 @@ def paired_difference(
     if not varies:
         status, warnings = Status.CONSTANT, (*warnings, "All pairs differ by the same amount: no test.")
     se, df = standard_error(errors.vcov[0, 0]) if varies else 0.0, float(errors.df[0])
-    half = float(stats.t.ppf(0.5 + level / 2, df)) * se
-    t = difference / se if se > 0 else np.nan
     d_pooled, d_pooled_se = _d_pooled(x, y)
     d_half = float(stats.norm.ppf(0.5 + level / 2)) * d_pooled_se
     d_difference = difference / float((x - y).std(ddof=1)) if varies else np.nan
@@ -166,10 +165,7 @@ def paired_difference(
         difference=difference,
         se=se,
         df=df,
-        t=t,
-        p=float(2 * stats.t.sf(abs(t), df)),
-        ci_lower=difference - half,
-        ci_upper=difference + half,
+        **t_test(difference, se, df, level)._asdict(),
         d_pooled=d_pooled,
         d_pooled_se=d_pooled_se,
         d_pooled_ci_lower=d_pooled - d_half,

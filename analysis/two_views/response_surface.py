@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.intervals import t_test
 from analysis.common.observations import check_level, complete, is_constant
 from analysis.common.results import blank, tidy
 from analysis.common.robust_covariance import (
@@ -233,10 +234,7 @@ def _linear(b: np.ndarray, errors: CoefficientCovariance, level: float) -> list[
     for name, row in contrasts.items():
         estimate, df = float(row @ b), contrast_df(errors, row)
         se = standard_error(float(row @ errors.vcov @ row))
-        t = estimate / se if se > 0 else np.nan
-        half = float(stats.t.ppf(0.5 + level / 2, df)) * se
-        p = float(2 * stats.t.sf(abs(t), df))
-        found.append(SurfaceParameter(name, estimate, se, df, t, p, estimate - half, estimate + half))
+        found.append(SurfaceParameter(name, estimate, se, df, *t_test(estimate, se, df, level)))
     return found
 
 
