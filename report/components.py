@@ -242,8 +242,9 @@ def _fit(rows: list[Row]) -> list[Block]:
     row = next((row for row in rows if row["chi_square"] is not None), None)
     if row is None:
         return []
-    if not row["df"]:
-        said = "with as many parameters as correlations (0 df) the model reproduces any of them."
+    if not row["df"] or row["df"] < 0:
+        many = "more parameters than" if row["df"] else "as many parameters as"
+        said = f"with {many} correlations ({words.count(row['df'])} df) the model can reproduce any of them."
         return [Text(f"Fit: nothing to test; {said}")]
     text = (
         f"Fit: χ²({words.count(row['df'])}) = {words.number(row['chi_square'], 1)}, p {words.p_value(row['p'])}; RMSEA "

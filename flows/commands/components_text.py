@@ -186,8 +186,9 @@ def _fit(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _fit_words(row: pd.Series) -> str:
-    if row["df"] == 0:
-        return "nothing to test; with as many parameters as correlations (0 df) the model reproduces any of them"
+    if row["df"] <= 0:
+        many = "as many parameters as" if row["df"] == 0 else "more parameters than"
+        return f"nothing to test; with {many} correlations ({_count(row['df'])} df) the model can reproduce any of them"
     return (
         f"chi2({_count(row['df'])}) = {_number(row['chi_square'], 1)} (p {_p(row['p'])}), RMSEA "
         f"{_number(row['rmsea'], 3)} [{_number(row['rmsea_lower'], 3)}, {_number(row['rmsea_upper'], 3)}], TLI "
@@ -337,7 +338,8 @@ def _interval(row: pd.Series) -> str:
 
 
 def _number(value: Any, digits: int) -> str:
-    return "-" if value is None or pd.isna(value) else f"{value:.{digits}f}"
+    # Plus 0 makes a zero of what rounds to minus zero.
+    return "-" if value is None or pd.isna(value) else f"{round(float(value), digits) + 0.0:.{digits}f}"
 
 
 def _r(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from flows.commands.components_text import summary
+from flows.commands.components_text import _fit_words, _r, summary
 
 RAN = {"n_rows": 60, "n_clients": 60, "n_therapists": 1, "n_sites": 1, "n_items": 15}
 
@@ -37,3 +37,13 @@ def test_a_heading_counts_in_words(counts: dict[str, Any], said: str) -> None:
     lines = list(summary(run))
     assert [line for line in lines if line.startswith(said)]
     assert "NO DATA: No form of this rater holds an answer to these items." in lines
+
+
+@pytest.mark.parametrize(("df", "said"), [(0.0, "as many parameters as"), (-2.0, "more parameters than")])
+def test_a_fit_without_degrees_of_freedom_is_no_row_of_dashes(df: float, said: str) -> None:
+    line = _fit_words(pd.Series({"df": df, "chi_square": 0.0}))
+    assert line == f"nothing to test; with {said} correlations ({df:.0f} df) the model can reproduce any of them"
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    assert [_r(value) for value in (-0.004, -0.006, 0.0, 1.0, float("nan"))] == [".00", "-.01", ".00", "1.00", "-"]

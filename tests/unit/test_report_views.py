@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from report import words
 from report.build import build_report
 from tests.unit.report_page import read_page
 from tests.unit.report_results import analysis, results
@@ -182,13 +183,14 @@ def test_a_suitability_that_is_not_known_is_no_row_of_dashes(page: Reader) -> No
     assert "χ²(–)" not in text
 
 
-def test_a_model_without_degrees_of_freedom_is_not_said_to_fit(page: Reader) -> None:
+@pytest.mark.parametrize(("df", "said"), [(0, "as many parameters as"), (-2, "more parameters than")])
+def test_a_model_without_degrees_of_freedom_is_not_said_to_fit(page: Reader, df: int, said: str) -> None:
     rows = study() | results_and_views()
-    fit = {"analysis_id": "components_joint_client", "model": "components", "chi_square": 0.0, "df": 0.0}
+    fit = {"analysis_id": "components_joint_client", "model": "components", "chi_square": 0.0, "df": float(df)}
     rows["results.model_fit"] = [fit | {"rmsr": 1e-10, "status": "ok"}]
     text = page(rows).text_of("components")
-    assert "Fit: nothing to test; with as many parameters as correlations (0 df)" in text
-    assert "χ²(0)" not in text
+    assert f"Fit: nothing to test; with {said} correlations ({words.count(df)} df)" in text
+    assert f"χ²({words.count(df)})" not in text
 
 
 def test_a_set_of_very_many_items_has_its_table_and_no_figure(page: Reader) -> None:
