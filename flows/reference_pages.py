@@ -190,7 +190,7 @@ def _parameters(command: Callable[..., Any]) -> Iterator[_Parameter]:
         is_option = isinstance(info, OptionInfo)
         # Where Annotated is used, Typer keeps the first name of an option in the place of its default.
         declared = [each for each in (info.default, *(info.param_decls or ())) if isinstance(each, str)]
-        names = (declared or [f"--{name}"]) if is_option else [name]
+        names = (declared or [f"--{name.replace('_', '-')}"]) if is_option else [name]
         shown = ", ".join(f"`{each}`" for each in names)
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             shown += " " + " or ".join(f"`{each.value}`" for each in kind)

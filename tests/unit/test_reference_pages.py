@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from typing import Any
 
+import pytest
+import typer
+
+from flows.cli import app
 from flows.reference_pages import PAGES, REFERENCE_DIR
 
 
@@ -26,3 +31,13 @@ def test_every_command_and_option_is_named() -> None:
     page = PAGES["cli.md"]()
     for words in ("## alliance refresh", "`--json`", "`--study`, `-s`", "`table` or `csv` or `json`", "| `sql` |"):
         assert words in page
+
+
+def test_the_options_named_are_those_that_the_commands_take() -> None:
+    sections = {each.split("\n")[0]: each for each in PAGES["cli.md"]().split("\n## alliance ")[1:]}
+    commands: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+    assert set(sections) == set(commands)
+    for name, command in commands.items():
+        taken = {option for each in command.params for option in each.opts if option.startswith("-")}
+        cells = re.findall(r"^\| (`-.*?) \|", sections[name], re.MULTILINE)
+        assert set(re.findall(r"`(-[^`]+)`", " ".join(cells))) == taken - {"--help"}, name
