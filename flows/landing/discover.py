@@ -92,7 +92,18 @@ def _parts_match(pattern: tuple[str, ...], name: tuple[str, ...]) -> bool:
 
 
 def _regular_files(site_id: str, folder: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
-    if folder.is_symlink() or not folder.is_dir():
+    if folder.is_symlink():
+        problems.append(
+            _told(
+                site_id,
+                "",
+                "symbolic_link",
+                f"deliveries/{site_id} is a symbolic link, and links are not followed.",
+                "Put the folder itself in its place.",
+            )
+        )
+        return
+    if not folder.is_dir():
         problems.append(
             _told(
                 site_id,

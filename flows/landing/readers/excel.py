@@ -243,7 +243,7 @@ def _formula_problems(source: Source, workbook: Workbook, sheet: Any) -> list[Pr
     return [
         source.problem(
             "formula_without_value",
-            f"{count} formulas of the sheet have no stored value; such cells read as blank.",
+            f"Formulas of the sheet that have no stored value: {count}; such cells read as blank.",
             "Open the workbook with a spreadsheet program, save it and deliver it again.",
         )
     ]
