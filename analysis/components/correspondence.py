@@ -130,7 +130,8 @@ def correspondence(
     items = tuple(item for item, keep in zip(solution.items, has_scale, strict=True) if keep)
     if len(items) < 2:
         raise AnalysisError(
-            f"Items of the solution that belong to a scale: {len(items)}; two are needed.",
+            f"Items of the solution that belong to a scale, other than their instrument's total: {len(items)}; two are "
+            "needed.",
             Status.TOO_FEW_ITEMS,
         )
     names = tuple(dict.fromkeys(scales[item] for item in items))

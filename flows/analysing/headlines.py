@@ -138,7 +138,10 @@ def _both(result: StudyResult) -> str:
 
 def _sites(result: StudyResult) -> str:
     pooled = result.frames["site_effects"].query("level == 'pooled' and method == 'reml_knapp_hartung'")
-    return f"{several(len(pooled), 'effect')} pooled over sites, median I2 {pooled['i2'].median():.0%}"
+    number = several(len(pooled), "effect")
+    if not pooled["i2"].notna().any():
+        return f"{number} of one site"  # which has none to differ from
+    return f"{number} pooled over sites, median I2 {pooled['i2'].median():.0%}"
 
 
 _HEADLINES: dict[str, Callable[[StudyResult], str]] = {

@@ -92,7 +92,7 @@ def test_one_scale_is_not_a_partition() -> None:
     assert found.status == "not_applicable"
     assert np.isnan(found.adjusted_rand)
     assert found.congruence.shape == (1,)
-    with pytest.raises(AnalysisError, match="belong to a scale: 0"):
+    with pytest.raises(AnalysisError, match="other than their instrument's total: 0; two"):
         correspondence(_solution(*simple_population(2)), {})
 
 
