@@ -78,8 +78,8 @@ def run(task: str, file: Path) -> dict[str, float]:
     elif task == "read_numbers":
         n_rows = sum(len(chunk) for chunk in stream.answers())
     else:
-        settings = ComponentSettings(correlation=task)  # type: ignore[arg-type]
-        passed = first_pass(stream, settings)  # type: ignore[arg-type]
+        settings = ComponentSettings(correlation=task)
+        passed = first_pass(stream, settings)  # type: ignore[arg-type]  # which reads no `rows`
         n_rows = passed.answered.n_rows
         correlate_sums(passed, settings)
     seconds = time.process_time() - started
