@@ -249,7 +249,9 @@ def _key_values(texts: list[str]) -> dict[str, str]:
 def schedule(
     study: StudyArgument = HERE,
     cron: Annotated[str | None, typer.Option(help='When, such as "0 3 * * *" for every night at three.')] = None,
-    every: Annotated[int | None, typer.Option(help="Seconds between refreshes, instead of --cron.", min=1)] = None,
+    every: Annotated[
+        int | None, typer.Option(help="Seconds between refreshes, instead of --cron.", min=1, max=31_536_000)
+    ] = None,
     timezone: Annotated[str, typer.Option(help="Time zone of --cron.")] = "UTC",
 ) -> None:
     """Refresh on a schedule, one run at a time, until stopped with Ctrl-C.

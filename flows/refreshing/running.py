@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -118,17 +119,19 @@ def end_on_sigterm() -> None:
 
 
 def _hold_when(cron: str | None, timezone: str) -> None:
-    """A schedule that means nothing is told before a server is started for it."""
-    from prefect.client.schemas.schedules import CronSchedule
+    """A schedule that means nothing, or a day that never comes, is told before a server is started for it."""
+    # The server's own kind also knows the next date.
+    from prefect.server.schemas.schedules import CronSchedule
 
     try:
-        CronSchedule(cron=cron or "0 3 * * *", timezone=timezone)
+        schedule = CronSchedule(cron="0 3 * * *" if cron is None else cron, timezone=timezone)
+        asyncio.run(schedule.get_dates(n=1))
     except ValueError:
         raise UsageError(
             "this is no schedule",
             cause=f"`--cron {cron}`, `--timezone {timezone}`",
-            next_step='write five fields, such as "0 3 * * *" for every night at three, and a time zone such as '
-            "Europe/Berlin",
+            next_step='write five fields that some day fulfils, such as "0 3 * * *" for every night at three, and a '
+            "time zone such as Europe/Berlin",
         ) from None
 
 

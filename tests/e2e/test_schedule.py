@@ -42,7 +42,8 @@ def test_a_schedule_needs_to_know_when(refreshed_demo: Path) -> None:
 
 
 def test_a_schedule_that_means_nothing_is_told_before_a_server_starts(refreshed_demo: Path) -> None:
-    for wrong in (["--cron", "soon"], ["--cron", "0 3 * * *", "--timezone", "Mars/Olympus"]):
+    zone = ["--cron", "0 3 * * *", "--timezone", "Mars/Olympus"]
+    for wrong in (["--cron", "soon"], ["--cron", ""], ["--cron", "0 0 31 2 *"], zone):
         asked = alliance("schedule", refreshed_demo, *wrong, check=False)
         assert asked.returncode == 2
         assert "no schedule" in asked.stderr and "Traceback" not in asked.stderr
