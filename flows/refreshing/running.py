@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ def run_refresh(folder: Path, *, full: bool, listener: Listener) -> Ended:
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     environment.prepare_prefect(paths.prefect_dir)
     end_leftover_servers(paths.prefect_dir)
+    if "PREFECT_API_URL" not in os.environ:
+        hold_records(paths.prefect_dir)
     end_on_sigterm()
     with listening(listener):
         say("prefect", "starts its server" if "PREFECT_API_URL" not in os.environ else "uses the server given")
@@ -89,6 +92,8 @@ def serve_schedule(
         os.environ["PREFECT_API_URL"] = _address(port)
     _hold_when(cron, timezone)
     end_leftover_servers(paths.prefect_dir)
+    if port is not None:
+        hold_records(paths.prefect_dir)
     end_on_sigterm()
     with _server(paths, port, say):
         from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
@@ -107,6 +112,31 @@ def serve_schedule(
             print_starting_message=False,
             pause_on_shutdown=True,
         )
+
+
+def hold_records(folder: Path) -> None:
+    """Say that Prefect's own database is damaged before a server fails on it without a word.
+
+    Raises
+    ------
+    AllianceError
+        The file is there and no database.
+    """
+    file = folder / "prefect.db"
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as records:
+            records.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        return  # another server is at work in it
+    except sqlite3.DatabaseError:
+        raise AllianceError(
+            "Prefect cannot start",
+            cause=f"its own records, {folder.parent.name}/{folder.name}/{file.name}, are damaged",
+            next_step=f"delete the folder {folder.parent.name}/{folder.name}: it holds nothing but what Prefect noted "
+            "of earlier runs",
+        ) from None
 
 
 def end_on_sigterm() -> None:

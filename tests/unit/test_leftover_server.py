@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 
+from flows.common.errors import AllianceError
 from flows.refreshing.leftover_server import end_leftover_servers, note_server
+from flows.refreshing.running import hold_records
 
 WAIT = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 
@@ -53,3 +57,26 @@ def test_another_process_of_the_same_number_goes_on(server: subprocess.Popen[byt
     assert end_leftover_servers(tmp_path) == 0
     assert server.poll() is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "damaged"), [("none", False), ("sound", False), ("locked", False), ("text", True), ("cut", True)]
+)
+def test_damaged_records_of_prefect_are_told_before_its_server_fails_on_them(
+    tmp_path: Path, left: str, damaged: bool
+) -> None:
+    file = tmp_path / "prefect.db"
+    with closing(sqlite3.connect(file)) as records:
+        records.execute("create table run (name text)")
+        records.commit()
+        if left == "locked":
+            records.execute("begin exclusive")
+        if left == "none":
+            file.unlink()
+        elif left == "text":
+            file.write_text("no database" * 1000)
+        elif left == "cut":
+            # its first page is gone, as after a disk that was full
+            file.write_bytes(bytes(4096) + file.read_bytes()[4096:])
+        with pytest.raises(AllianceError, match="delete the folder") if damaged else nullcontext():
+            hold_records(tmp_path)
