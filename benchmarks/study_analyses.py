@@ -9,7 +9,8 @@ A study of 125,000 dyads with outcomes, whose answers are read as a stream:
     python -m benchmarks.study_analyses large
 
 ``cpu_seconds`` are those of this process and its workers together, ``by_kind`` those of this process alone for each
-kind of analysis; the import of the packages counts in no figure, but the start of the workers does.
+kind of analysis; the import of the packages counts in no figure, but the start of the workers does. ``peak_mb`` is the
+most memory this process held, to be compared with the limit (2GB) that it was given.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import tempfile
 import time
@@ -64,6 +66,7 @@ def run(folder: Path, workers: int) -> dict[str, Any]:
         "bootstrap": asked.bootstrap,
         "wall_seconds": round(wall, 1),
         "cpu_seconds": round(cpu, 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "by_kind": {kind: round(took, 2) for kind, took in sorted(by_kind.items())},
     }
 

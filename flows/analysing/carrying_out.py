@@ -29,6 +29,7 @@ class Registrar:
 
     Analyses that others do not wait for are handed over to ``workers``. Rows are written in the order in which the
     analyses were begun, whoever was ready first, but for those of :meth:`write_last`; :meth:`finish` writes the last.
+    ``beforehand`` is called before an analysis takes its input.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Registrar:
         unverified: frozenset[str],
         progress: Callable[[str], None],
         workers: Workers | None = None,
+        beforehand: Callable[[], None] = lambda: None,
     ) -> None:
         self._tables = tables
         self._code_version = code_version
         self._unverified = unverified
         self._progress = progress
         self._workers = workers or Alone()
+        self._beforehand = beforehand
         self._turns: deque[_Turn] = deque()
         self._last: deque[_Turn] = deque()
         self._begun = self._turns
@@ -61,6 +64,7 @@ class Registrar:
 
         ``take`` hands over the material with the numbers of people in it; what it raises leaves these numbers empty.
         """
+        self._beforehand()
         taken, work = _prepared(take, lambda material: partial(study, material))
         result = ended(work)
         self._turns.append(_Turn(analysis, taken, Ended(result)))
@@ -74,6 +78,7 @@ class Registrar:
         study: Callable[[Material], Callable[[], StudyResult]],
     ) -> None:
         """Take the input and let a worker study it: ``study`` gives the work, which can be pickled."""
+        self._beforehand()
         taken, work = _prepared(take, study)
         job: Job[StudyResult]
         try:

@@ -91,13 +91,12 @@ class StudyAnalyses:
                     self._outcome(name, rater)
                 self._agreement(name)
                 self._sites(name)
+        self._forget()
         self._registrar.finish()
 
     def _question_one(self, name: str, planned: Sequence[PlannedSet], *, with_reliability: bool) -> None:
         """The components of one set of items, rater by rater, and what is asked of them."""
-        self._read.clear()
-        self._streams.clear()
-        self._found.clear()
+        self._forget()
         for each in planned:
             self._components(each)
             self._correspondence(each)
@@ -106,6 +105,12 @@ class StudyAnalyses:
             self._site_congruence(each)
         self._congruence(name)
         self._emphasis(name)
+
+    def _forget(self) -> None:
+        """Let go of the rows and components of the set before."""
+        self._read.clear()
+        self._streams.clear()
+        self._found.clear()
 
     def _components(self, each: PlannedSet) -> None:
         analysis = self._plan.analysis("components", each.name, each.rater, each.items)

@@ -1,10 +1,11 @@
-"""Numbers as text, the way the build reads them: optional sign, one decimal mark, no thousands mark."""
+"""Numbers as text, the way the build reads them: optional sign, one decimal mark, no thousands mark; and of bytes."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
+_BYTES = re.compile(r"([1-9]\d*(?:\.\d+)?)\s?([KMGT])(i?)B")
 _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)")
 
 
@@ -42,3 +43,16 @@ def spellings(code: str, decimal_mark: str) -> tuple[str, ...]:
     if number > 0:
         written += [f"+{each}" for each in tuple(written) if not each.startswith("+")]
     return tuple(dict.fromkeys(written))
+
+
+def as_bytes(text: str) -> int | None:
+    """The bytes of an amount of memory, or None.
+
+    >>> as_bytes("800MB"), as_bytes("1.5 GiB"), as_bytes("much")
+    (800000000, 1610612736, None)
+    """
+    found = _BYTES.fullmatch(text)
+    if found is None:
+        return None
+    amount, unit, binary = found.groups()
+    return int(float(amount) * (1024 if binary else 1000) ** " KMGT".index(unit))

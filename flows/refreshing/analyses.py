@@ -7,6 +7,7 @@ input and settings give the same rows: seeds come from the study's seed and the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from analysis.common.wording import several
@@ -18,6 +19,7 @@ from flows.analysing.study_analyses import StudyAnalyses
 from flows.analysing.tables import ResultTables
 from flows.analysing.workers import with_workers
 from flows.common.database import attach, connect
+from flows.common.memory import leave_room
 from flows.publishing.publish import Resources
 from flows.settings.study import Study
 
@@ -49,6 +51,7 @@ def run(
                 unverified=catalogue.unverified,
                 progress=progress,
                 workers=workers,
+                beforehand=partial(leave_room, con, resources.memory_limit),
             )
             StudyAnalyses(con, catalogue, asked, registrar, workers=workers).run()
             return registrar.headlines

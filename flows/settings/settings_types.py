@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from flows.common.numbers import as_bytes
+
 Rater = Literal["client", "therapist"]
 Phase = Literal["pre", "therapy", "post", "followup"]
 
@@ -120,10 +122,10 @@ def _item_pattern(pattern: str) -> str:
 
 
 def _memory_limit(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*(\.\d+)?\s?([KMGT]i?B)", text):
+    size = as_bytes(text)
+    if size is None:
         raise problem(f"{text!r} is not an amount of memory", "write it like 2GB or 800MB")
-    amount, unit = re.split(r"\s?(?=[KMGT])", text)
-    if float(amount) * 1000 ** " KMGT".index(unit[0]) < _LEAST_MEMORY:
+    if size < _LEAST_MEMORY:
         raise problem(f"{text!r} is too little memory to refresh with", "give it 256MB or more")
     return text
 
