@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from analysis.common.wording import several
 from flows.building import build as dbt
 from flows.building import judgement
 from flows.common.errors import AllianceError, CheckFailed
@@ -143,7 +144,8 @@ def measure_and_judge(refresh: Refresh) -> Refresh:
             checked_at=refresh.started_at,
             resources=refresh.resources,
         )
-        say("check", f"{verdict.n_critical} critical, {verdict.n_warnings} warnings of {verdict.n_results} results")
+        warnings = several(verdict.n_warnings, "warning")
+        say("check", f"{verdict.n_critical} critical, {warnings} of {verdict.n_results} results")
     return replace(refresh, verdict=verdict)
 
 

@@ -113,10 +113,11 @@ def _rule(rule: RetentionRule | None) -> RetentionRule:
 
 
 def _number_or_rule(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return {"n": value}
     if isinstance(value, str):
-        return {"n": value} if value.lstrip("+-").isdigit() else {"rule": value}
+        # 2.5 is a wrong number, and no rule.
+        return {"n": value} if value.lstrip("+-").replace(".", "", 1).isdigit() else {"rule": value}
     return value
 
 

@@ -281,6 +281,12 @@ analyses:
     assert "such as wai_s_01" in found["study.yml:analyses.item_sets[0].items[0]"][2]
 
 
+@pytest.mark.parametrize("written", ["2.5", "'2.5'", "-0.5"])
+def test_a_broken_number_of_components_is_a_wrong_number_and_no_rule(written: str) -> None:
+    _, problems = parse_study_settings(f"study: d\ntitle: D\nanalyses: {{n_components: {written}}}\n")
+    assert "whole number" in str(problems[0])
+
+
 def test_number_of_components_by_exception() -> None:
     settings_ = AnalysisSettings.model_validate(
         {"n_components": {"rule": "map", "exceptions": [{"item_set": "joint", "rater": "client", "n": "6"}]}}
