@@ -11,14 +11,10 @@ a search where to go.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from analysis.two_views.two_by_two import between, elements, matrix, over, sandwiched, times, turned
-
-if TYPE_CHECKING:
-    from analysis.two_views.two_rater_likelihood import Above, Units
+from analysis.two_views.two_rater_levels import Above, Units
 
 BASIS = np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]])[..., None]
 """Derivatives (2, 2, 3, 1) of a covariance by variance, covariance and variance."""
