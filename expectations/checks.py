@@ -51,7 +51,8 @@ def load_checks(thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> pd
     Raises
     ------
     CheckSettingsError
-        An unknown check_id, a threshold that is not a finite number, or no reason.
+        An unknown check_id, one that no study may set (direction ``exactly``), a threshold that is not a finite number,
+        or no reason.
     """
     checks = pd.read_csv(CHECKS_FILE, dtype=str, keep_default_na=False)
     for column in ("threshold", "min_denominator"):
@@ -59,7 +60,7 @@ def load_checks(thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> pd
     checks = checks.set_index("check_id", drop=False)
     problems = []
     for check_id, setting in (thresholds or {}).items():
-        problem = _problem(check_id, setting, list(checks.index))
+        problem = _problem(check_id, setting, checks["direction"])
         if problem:
             problems.append(problem)
             continue
@@ -70,12 +71,14 @@ def load_checks(thresholds: Mapping[str, Mapping[str, Any]] | None = None) -> pd
     return checks.reset_index(drop=True)[list(CHECK_COLUMNS)]
 
 
-def _problem(check_id: str, setting: Mapping[str, Any], known: list[str]) -> str | None:
+def _problem(check_id: str, setting: Mapping[str, Any], directions: pd.Series) -> str | None:
     place = f"study.yml, thresholds, {check_id}"
-    if check_id not in known:
-        near = difflib.get_close_matches(check_id, known, n=1)
+    if check_id not in directions:
+        near = difflib.get_close_matches(check_id, list(directions.index), n=1)
         hint = f"did you mean {near[0]}?" if near else "the documentation of the checks lists them all"
         return f"{place}: there is no such check; {hint}"
+    if directions[check_id] == "exactly":
+        return f"{place}: this is a promise of the warehouse, not a judgement; it has no other threshold"
     try:
         threshold = float(setting["threshold"])
     except (KeyError, TypeError, ValueError):

@@ -72,6 +72,12 @@ def test_all_problems_of_the_settings_are_named_at_once() -> None:
     assert "finite" in caught.value.problems[3]
 
 
+@pytest.mark.parametrize("check_id", ["cells_unaccounted", "landing_critical"])
+def test_no_study_can_say_that_cells_may_be_lost(check_id: str) -> None:
+    with pytest.raises(CheckSettingsError, match="a promise of the warehouse"):
+        load_checks({check_id: {"threshold": 0.5, "reason": "we are in a hurry"}})
+
+
 RUN_RESULTS = {
     "results": [
         {"unique_id": "model.alliance.forms", "status": "success", "failures": None, "message": "OK"},
