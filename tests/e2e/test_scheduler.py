@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ LIMIT = 300
 
 @contextmanager
 def running(*arguments: str | Path, said: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of this Python that writes what it says to ``said``; it is ended with the context."""
+    """A process of this Python that writes what it says to ``said``; it is ended with the context, with all it started
+    (a worker that is killed leaves its Prefect server)."""
     with (
         said.open("wb") as out,
         subprocess.Popen(
@@ -40,12 +41,17 @@ def running(*arguments: str | Path, said: Path) -> Iterator[subprocess.Popen[byt
             stderr=out,
             cwd=said.parent,
             env={**os.environ, **environment.ONE_BLAS_THREAD, "PYTHONPATH": str(Path(__file__).parents[2])},
+            start_new_session=True,
         ) as process,
     ):
         try:
             yield process
         finally:
-            process.kill()
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
