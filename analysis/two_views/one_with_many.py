@@ -294,7 +294,8 @@ class _Fit:
             return by_moments(every, parts, self.likelihood)[:, free]
 
         steps = 1e-4 * np.repeat([np.diag(self.covariances[part]).min() for part in parts], 3)
-        hessian = _hessian(slopes, moments[free], steps[free]) if len(free) else np.empty((0, 0))
+        many = self.design.n_therapists > FEW_THERAPISTS
+        hessian = _hessian(slopes, moments[free], steps[free], many) if len(free) else np.empty((0, 0))
         if len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0:
             spread[np.ix_(free, free)] = 2 * np.linalg.inv(hessian)
         return moments, spread
@@ -367,9 +368,17 @@ def _on_bound(covariance: np.ndarray) -> bool:
     return _no_variance(covariance) or bool(np.linalg.det(covariance) < BOUNDARY * np.prod(np.diag(covariance)))
 
 
-def _hessian(slopes: Callable[[np.ndarray], np.ndarray], at: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Second derivatives by central differences of the slopes, (P, k) at points (P, k)."""
+def _hessian(
+    slopes: Callable[[np.ndarray], np.ndarray], at: np.ndarray, steps: np.ndarray, one_sided: bool
+) -> np.ndarray:
+    """Second derivatives by differences of the slopes, (P, k) at points (P, k): central, or one-sided, which takes half
+    the points and is as exact where the likelihood is nearly quadratic."""
     moves = np.diag(steps)
-    beside = slopes(np.vstack([at + moves, at - moves]))
-    hessian = (beside[: len(at)] - beside[len(at) :]) / (2 * steps[:, None])
-    return np.asarray((hessian + hessian.T) / 2)
+    if one_sided:
+        moves = moves / 100
+        found = slopes(np.vstack([at, at + moves]))
+        hessian = (found[1:] - found[0]) / np.diag(moves)[:, None]
+    else:
+        beside = slopes(np.vstack([at + moves, at - moves]))
+        hessian = (beside[: len(at)] - beside[len(at) :]) / (2 * steps[:, None])
+    return (hessian + hessian.T) / 2

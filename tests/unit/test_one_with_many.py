@@ -213,3 +213,17 @@ def test_difficult_ratings_have_a_status_and_a_sentence(client: list, rating: li
 def test_wrong_calls_raise_our_error(call) -> None:
     with pytest.raises(AnalysisError):
         call()
+
+
+def test_standard_errors_of_many_therapists_come_out_alike_by_one_sided_differences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = ratings(6, 600)
+    one_sided = fit(data)
+    central = one_with_many_module._hessian
+    monkeypatch.setattr(
+        one_with_many_module, "_hessian", lambda slopes, at, steps, _: central(slopes, at, steps, False)
+    )
+    for one, other in zip(one_sided.variances, fit(data).variances, strict=True):
+        assert one.se != other.se
+        assert one.se == pytest.approx(other.se, rel=1e-5)
