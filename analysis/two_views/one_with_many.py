@@ -12,7 +12,7 @@ the dyad variance is both. Only with several sessions per dyad is it told from e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ FEW_THERAPISTS = 500
 z, and a profile takes twenty times as long."""
 LOWER = 1e-6
 """Difference of two deviances that is more than what searches leave."""
+Limits = dict[str, tuple[float, float]]
+"""Lower and upper limit of the correlation of each part."""
 
 
 @dataclass(frozen=True)
@@ -242,11 +244,9 @@ class _Fit:
                 se = float(np.sqrt(spread[3 * at + 2 * j, 3 * at + 2 * j]) * scale[j] ** 2)
                 share = float(self.covariances[part][j, j] / np.asarray(total)[j])
                 variances.append(VariancePart(rater, part, variance, se, *_around(variance, normal * se), share))
-            found = self._reciprocity(part, at, moments, spread, normal)
-            if profiled is not None:
-                lower, upper = profiled.get(part, (np.nan, np.nan))
-                found = replace(found, ci_lower=lower, ci_upper=upper, interval="profile")
-            reciprocities.append(found)
+            own = slice(3 * at, 3 * at + 3)
+            by_curvature = _by_curvature(moments[own], spread[own, own], normal)
+            reciprocities.append(self._reciprocity(part, profiled, by_curvature))
         means = self.maximum.means * scale + self.design.centre
         jacobian = float(2 * (self.design.observed.sum(axis=0) - 1) @ np.log(scale))
         return OneWithMany(
@@ -300,41 +300,50 @@ class _Fit:
             spread[np.ix_(free, free)] = 2 * np.linalg.inv(hessian)
         return moments, spread
 
-    def _reciprocity(self, part: str, at: int, moments: np.ndarray, spread: np.ndarray, normal: float) -> Reciprocity:
-        a, c, b = moments[3 * at : 3 * at + 3]
+    def _reciprocity(self, part: str, profiled: Limits | None, by_curvature: tuple[float, float]) -> Reciprocity:
+        limits, interval = by_curvature, "fisher_z"
+        if profiled is not None:
+            limits, interval = profiled.get(part, (np.nan, np.nan)), "profile"
         if _no_variance(self.covariances[part]):
-            return Reciprocity(part, np.nan, np.nan, np.nan, np.nan, "fisher_z")
-        r = _correlation(self.covariances[part])
-        slope = np.array([-r / (2 * a), 1 / np.sqrt(a * b), -r / (2 * b)])
-        block = spread[3 * at : 3 * at + 3, 3 * at : 3 * at + 3]
-        half = normal * float(np.sqrt(slope @ block @ slope)) / (1 - r**2) if abs(r) < 1 else np.nan
-        z = np.arctanh(r) if abs(r) < 1 else np.nan
-        return Reciprocity(part, r, float(np.tanh(z - half)), float(np.tanh(z + half)), self._p_of(part), "fisher_z")
+            return Reciprocity(part, np.nan, np.nan, np.nan, np.nan, interval)
+        return Reciprocity(part, _correlation(self.covariances[part]), *limits, self._p_of(part), interval)
 
-    def _profiled(self, level: float) -> dict[str, tuple[float, float]] | None:
+    def _profiled(self, level: float) -> Limits | None:
         """Profile intervals of the correlations that can be tested; None with many therapists."""
         if self.design.n_therapists > FEW_THERAPISTS:
             return None
-        enough = {part: self._enough(part, level) for part in self.without}
-        told = {part: _correlation(self.covariances[part]) for part in enough if np.isfinite(enough[part])}
+        nulls = {part: self._null(part) for part in self.without}
+        enough = {part: float(null[0].ppf(level, *null[1])) for part, null in nulls.items() if null is not None}
+        told = {part: _correlation(self.covariances[part]) for part in enough}
         return correlation_limits(self.likelihood, self.maximum, told, enough) if told else {}
 
-    def _enough(self, part: str, level: float) -> float:
-        """The gain in deviance whose p is one less ``level``."""
-        if part != "therapist":
-            return float(stats.chi2.ppf(level, 1))
-        df = self.design.n_therapists - 2
-        return float(stats.f.ppf(level, 1, df)) if df > 0 else np.nan
-
     def _p_of(self, part: str) -> float:
-        """p of what a correlation gains in deviance; of two therapists nothing is left to tell it by."""
-        if part not in self.without:
+        """p of what a correlation gains in deviance."""
+        null = self._null(part)
+        if part not in self.without or null is None:
             return np.nan
         gain = max(self.without[part].deviance - self.maximum.deviance, 0.0)
+        return float(null[0].sf(gain, *null[1]))
+
+    def _null(self, part: str) -> tuple[stats.rv_continuous, tuple[int, ...]] | None:
+        """How much deviance a correlation of zero gains by chance: the distribution and its degrees of freedom; None of
+        two therapists, as nothing is left to tell it by."""
         if part != "therapist":
-            return float(stats.chi2.sf(gain, 1))
+            return stats.chi2, (1,)
         df = self.design.n_therapists - 2
-        return float(stats.f.sf(gain, 1, df)) if df > 0 else np.nan
+        return (stats.f, (1, df)) if df > 0 else None
+
+
+def _by_curvature(moments: np.ndarray, spread: np.ndarray, normal: float) -> tuple[float, float]:
+    """Limits of a correlation on Fisher's scale, from variance, covariance and variance (3,) and their spread (3, 3);
+    NaN where nothing varies, or everything alike."""
+    a, c, b = moments
+    r = float(np.clip(c / np.sqrt(a * b), -1, 1)) if min(a, b) > 0 else np.nan
+    if not abs(r) < 1:
+        return np.nan, np.nan
+    slope = np.array([-r / (2 * a), 1 / np.sqrt(a * b), -r / (2 * b)])
+    half = normal * float(np.sqrt(slope @ spread @ slope)) / (1 - r**2)
+    return float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
 
 
 def _standardised(ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float, bool]:
