@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from analysis.components.component_stream import correlate_sums, first_pass
 from analysis.components.component_study import ComponentSettings
-from flows.analysing.row_stream import ROWS_AT_ONCE
+from flows.analysing.row_stream import CELLS_AT_ONCE
 
 MEMORY_LIMIT = "256MB"
 CATEGORIES = 7
@@ -45,7 +45,7 @@ class TableRows:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Batches as DuckDB hands them over."""
-        yield from self._con.execute("from answers").to_arrow_reader(ROWS_AT_ONCE)
+        yield from self._con.execute("from answers").to_arrow_reader(CELLS_AT_ONCE // len(self.items))
 
     def answers(self) -> Iterator[np.ndarray]:
         """See :class:`analysis.components.component_stream.RowStream`."""

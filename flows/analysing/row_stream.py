@@ -1,12 +1,17 @@
-"""Rows of a rater and set of items, site by site, some at a time: for studies with more rows than are held at once.
+"""Rows of a rater and set of items, some at a time: for studies with more rows than are held at once.
 
-DuckDB makes each site's rows within its memory limit and hands them over in batches. A site is one range of the answers
-as they lie in the file, so that every pass reads each answer once.
+A site is one range of the answers as they lie in the file, so that a pass over its forms reads its answers once. A
+site with more forms than are numbered and sorted at once is gone through in portions, each of them the clients of one
+remainder of the hash, so that a dyad's forms are together; each portion looks through the site's answers again. DuckDB
+has the same small memory for it, however many rows there are.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 
 import duckdb
 import numpy as np
@@ -17,6 +22,7 @@ from analysis.components.component_stream import FirstPass, first_pass
 from analysis.components.component_study import ComponentSettings
 from flows.analysing.rows import FORMS, cell_of, session_parameters
 from flows.common.database import plain_text
+from flows.common.memory import at_most
 
 MOST_ROWS_HELD = 100_000
 """An item set with more rows of a rater is read as a stream, and further analyses take a sample of about as many."""
@@ -24,77 +30,73 @@ MOST_ROWS_HELD = 100_000
 MOST_ROWS_SCORED = 1_000_000
 """With more rows only the sample has scores in results.component_scores."""
 
-ROWS_AT_ONCE = 32_768
+FORMS_AT_ONCE = 125_000
+"""Forms that are numbered, and whose answers are sorted, at once."""
 
-# The site is a condition of both tables, since each is laid out by site. A pseudonym's hash is as good as a draw.
-_TAKEN = FORMS.replace("and forms.n_answered > 0", "and forms.n_answered > 0 and forms.site_id = $site and ({chosen})")
-_PLACES = """
-, places as (
-    select unnest($items) as item_id, cast(generate_subscripts($items, 1) - 1 as smallint) as place
-)
-"""
+CELLS_AT_ONCE = 2**18
+"""Answers in a batch of DuckDB."""
+
+MEMORY = 64_000_000
+"""What DuckDB sorts and joins in while rows are passing, in bytes, unless the study allows it less."""
+
+# The site is a condition of both tables, since each is laid out by site; cast, so that other sites' ranges are skipped.
+_SITE = "cast($site as alliance.core.site_id)"
 
 # One row per answer, not a column per item: a filter per item would be asked of every answer. Units are numbered before
 # their answers come, of which there are many times more: what is joined and sorted then are small numbers.
-_VALUES = (
-    _TAKEN
-    + _PLACES
-    + """
-, numbered as (
-    select form_id, cast(dense_rank() over (order by unit_id) as integer) as unit from taken
+_NUMBERED = (
+    "create or replace temp table numbered as "
+    + FORMS.replace(
+        "and forms.n_answered > 0",
+        f"and forms.n_answered > 0 and forms.site_id = {_SITE}"
+        # In bigints: the remainder of a bigint by an integer is a hugeint's, and ten times as slow.
+        " and hash(forms.client_id) % cast($portions as ubigint) = cast($portion as ubigint) and ({chosen})",
+    )
+    + "select form_id, cast(dense_rank() over (order by unit_id) as integer) as unit from taken"
 )
-select numbered.unit, places.place, cast({value} as double) as value
+
+_VALUES = f"""
+with places as (
+    select unnest($items) as item_id, cast(generate_subscripts($items, 1) - 1 as smallint) as place
+)
+select numbered.unit, places.place, cast({{value}} as double) as value
 from alliance.core.item_responses as answer
 join numbered using (form_id)
 join places using (item_id)
-where answer.keyed_value is not null and answer.site_id = $site
-{group}
+where answer.keyed_value is not null and answer.site_id = {_SITE}
+{{group}}
 order by numbered.unit
 """
-)
 
 # Of one session a unit has one form of an instrument, and one answer to each of its items.
 _OF_ONE = {"value": "answer.keyed_value", "group": ""}
 _OF_SEVERAL = {"value": cell_of("mean"), "group": "group by numbered.unit, places.place"}
 
-_FILLED = (
-    _TAKEN
-    + _PLACES
-    + """
-, filled as (
-    select form_id, count(places.place) > 0 as holds_items
-    from taken
-    join alliance.core.item_responses as answer using (form_id)
-    left join places using (item_id)
-    where answer.keyed_value is not null and answer.site_id = $site
-    group by form_id
-)
-"""
-)
-
-_KEYS = (
-    _FILLED
-    + """
+_KEYS = f"""
 select
-    taken.unit_id, min(taken.client_id) as client_id, min(taken.dyad_id) as dyad_id,
-    min(taken.therapist_id) as therapist_id, min(taken.site_id) as site_id,
-    case when $is_mean then null else min(taken.session_id) end as session_id, max(taken.form_date) as form_date
-from taken join filled using (form_id)
-group by taken.unit_id
-having bool_or(filled.holds_items)
-order by taken.unit_id
+    coalesce(min(forms.dyad_id), min(forms.client_id)) as unit_id, min(forms.client_id) as client_id,
+    min(forms.dyad_id) as dyad_id, min(forms.therapist_id) as therapist_id,
+    cast(min(forms.site_id) as varchar) as site_id,
+    case when not $is_mean then min(coalesce(cast(forms.session_id as varchar), forms.occasion)) end as session_id,
+    max(forms.form_date) as form_date
+from numbered join alliance.core.forms as forms using (form_id)
+where forms.site_id = {_SITE}
+group by numbered.unit
+order by numbered.unit
 """
-)
 
 # A dyad has one client and one therapist, so that units need not be made for counting them.
-_PEOPLE = (
-    _FILLED
-    + """
-select count(distinct unit_id), count(distinct client_id), count(distinct therapist_id)
-from taken join filled using (form_id)
-where filled.holds_items
+_PEOPLE = f"""
+select count(distinct forms.client_id), list(distinct forms.therapist_id)
+from numbered join alliance.core.forms as forms using (form_id)
+where numbered.unit in (select unit from answered) and forms.site_id = {_SITE}
 """
-)
+
+_WITH_FORMS = """
+select cast(site_id as varchar), count(*) from alliance.core.forms
+where phase = 'therapy' and rater = $rater and instrument_id in (select unnest($instruments)) and n_answered > 0
+group by site_id order by 1
+"""
 
 _AT_MOST = """
 select count(distinct coalesce(dyad_id, client_id)) from alliance.core.forms
@@ -102,8 +104,46 @@ where phase = 'therapy' and rater = $rater and instrument_id in (select unnest($
 """
 
 
+@dataclass(frozen=True)
+class _Portion:
+    """The forms of a site, or of those of its clients whose hash has one remainder."""
+
+    site: str
+    number: int
+    of: int
+
+
+@dataclass
+class _People:
+    """How many people rows are of, added up while they pass. Ids are of one site each, and a client of one portion."""
+
+    n_rows: int = 0
+    n_clients: int = 0
+    n_sites: int = 0
+    n_therapists: int = 0
+    _site: str = ""
+    _therapists: set[str] = field(default_factory=set)
+
+    def add(self, con: duckdb.DuckDBPyConnection, site: str, units: np.ndarray) -> None:
+        """Count a portion's ``units`` (n,) in the table of numbered forms, which ``con`` has."""
+        con.register("answered", pd.DataFrame({"unit": units}))
+        n_clients, therapists = con.execute(_PEOPLE, {"site": site}).fetchall()[0]
+        con.unregister("answered")
+        if site != self._site:
+            self.n_sites, self._site, self._therapists = self.n_sites + 1, site, set()
+        new = {one for one in therapists if one is not None} - self._therapists
+        self.n_rows, self.n_clients = self.n_rows + len(units), self.n_clients + n_clients
+        self.n_therapists += len(new)
+        self._therapists |= new
+
+    def counts(self) -> dict[str, int]:
+        """n_rows, n_clients, n_therapists and n_sites."""
+        return {name: getattr(self, name) for name in ("n_rows", "n_clients", "n_therapists", "n_sites")}
+
+
 class SiteRows:
-    """The rows of one rater and set of items; every pass goes through the sites in alphabetical order."""
+    """The rows of one rater and set of items; every pass goes through the sites in alphabetical order, and through
+    each of a site's portions in the order of the pseudonyms."""
 
     def __init__(
         self,
@@ -116,46 +156,56 @@ class SiteRows:
         origin: np.ndarray,
     ) -> None:
         self.items, self.origin = items, origin
-        # A cursor of its own, so that scores can be written while rows are still coming.
-        self._con, self._beside = con.cursor(), con.cursor()
-        self._is_mean = session_rule == "mean"
-        self._asked = {
-            "rater": rater,
-            "items": list(items),
-            "instruments": list(instruments),
-            **session_parameters(session_rule),
-        }
-        self._answer = _OF_SEVERAL if self._is_mean else _OF_ONE
-        self._sites = self._with_forms()
+        self._con = con
+        self._session = session_parameters(session_rule)
+        self._asked: dict[str, object] = {"rater": rater, "instruments": list(instruments)}
+        self._portions = self._portioned()
         self._passes: dict[tuple[str, str], FirstPass] = {}
+        self._people: _People | None = None
 
-    def _with_forms(self) -> list[str]:
-        found = self._con.execute("select distinct site_id from alliance.core.forms order by site_id").fetchall()
-        return [str(site) for (site,) in found]
+    def _portioned(self) -> list[_Portion]:
+        found = self._con.execute(_WITH_FORMS, self._asked).fetchall()
+        return [
+            _Portion(site, number, portions)
+            for site, n_forms in found
+            for portions in [-(-n_forms // FORMS_AT_ONCE)]
+            for number in range(portions)
+        ]
 
     def answers(self) -> Iterator[np.ndarray]:
-        """(n, p) chunks of answers, NaN where missing; ordered by site and pseudonym."""
-        for site in self._sites:
-            yield from self._tables(site)
+        """(n, p) chunks of answers, NaN where missing; ordered by site, portion and pseudonym."""
+        counter = None if self._people else _People()
+        for con, site in self._numbered():
+            units: list[np.ndarray] = []
+            for unit, table in self._tables(con, site):
+                units.append(unit)
+                yield table
+            if counter is not None and units:
+                counter.add(con, site, np.concatenate(units))
+        self._people = self._people or counter
 
     def rows(self, chosen: str = "true") -> Iterator[Rows]:
-        """The same rows with who they are of."""
-        for site in self._sites:
-            query = _KEYS.format(chosen=chosen)
-            batches = self._beside.execute(query, self._at(site)).to_arrow_reader(ROWS_AT_ONCE)
-            waiting: list[pd.DataFrame] = []
-            for table in self._tables(site, chosen):
-                while sum(map(len, waiting)) < len(table):
-                    waiting.append(plain_text(batches.read_next_batch().to_pandas(date_as_object=False)))
-                keys = pd.concat(waiting, ignore_index=True)
-                keys, waiting = keys.iloc[: len(table)], [keys.iloc[len(table) :]]
+        """The same rows with who they are of, or those of the forms that fulfil the SQL condition ``chosen``."""
+        for con, site in self._numbered(chosen):
+            keys = con.execute(_KEYS, {"is_mean": self._session["is_mean"], "site": site}).to_arrow_table()
+            for unit, table in self._tables(con, site):
                 answers = pd.DataFrame(table, columns=list(self.items))
-                yield Rows(answers, keys)
+                yield Rows(answers, plain_text(keys.take(unit - 1).to_pandas(date_as_object=False)))
 
-    def _tables(self, site: str, chosen: str = "true") -> Iterator[np.ndarray]:
-        """(n, p) answers of a site, in order of the pseudonyms, some rows at a time."""
-        query = _VALUES.format(chosen=chosen, **self._answer)
-        reader = self._con.execute(query, self._at(site)).to_arrow_reader(ROWS_AT_ONCE * len(self.items))
+    def _numbered(self, chosen: str = "true") -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+        """Portion by portion, a connection that has the portion's forms and their units numbered; and the site."""
+        # A connection of each pass's own: passes may be gone through beside each other, and scores written meanwhile.
+        with at_most(self._con, MEMORY), closing(self._con.cursor()) as con:
+            for portion in self._portions:
+                which = {"site": portion.site, "portion": portion.number, "portions": portion.of}
+                con.execute(_NUMBERED.format(chosen=chosen), {**self._asked, **self._session, **which})
+                yield con, portion.site
+
+    def _tables(self, con: duckdb.DuckDBPyConnection, site: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(n,) numbers of the units and their (n, p) answers, of a portion that is numbered, some rows at a time."""
+        query = _VALUES.format(**(_OF_SEVERAL if self._session["is_mean"] else _OF_ONE))
+        asked = {"items": list(self.items), "site": site}
+        reader = con.execute(query, asked).to_arrow_reader(CELLS_AT_ONCE)
         held: list[np.ndarray] = []
         for batch in reader:
             come = [batch.column(at).to_numpy(zero_copy_only=False) for at in range(3)]
@@ -168,26 +218,22 @@ class SiteRows:
         if held:
             yield self._table(*held)
 
-    def _table(self, unit: np.ndarray, place: np.ndarray, value: np.ndarray) -> np.ndarray:
-        """(n, p) answers from numbers of unit and item, in order of the units, and the answers to them."""
-        row = unit - unit[0]
+    def _table(self, unit: np.ndarray, place: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) units and their (n, p) answers, from the unit, item and value of each answer, in order of the units."""
+        first, row = unit[0], unit - unit[0]
         # Item by item, as they are summed.
         table = np.full((len(self.items), row[-1] + 1), np.nan)
         table[place, row] = value
         # A unit whose answers are all to other items is none of these rows.
         answered = np.zeros(table.shape[1], dtype=bool)
         answered[row] = True
-        return table.T if answered.all() else table[:, answered].T
+        return first + np.flatnonzero(answered), table.T if answered.all() else table[:, answered].T
 
     def people(self) -> dict[str, int]:
-        """n_rows, n_clients, n_therapists and n_sites. Ids are of one site each, so those of several sites add up."""
-        found = [
-            self._con.execute(_PEOPLE.format(chosen="true"), self._at(site)).fetchone() or (0, 0, 0)
-            for site in self._sites
-        ]
-        rows, clients, therapists = (sum(int(one[place]) for one in found) for place in range(3))
-        n_sites = sum(bool(one[0]) for one in found)
-        return {"n_rows": rows, "n_clients": clients, "n_therapists": therapists, "n_sites": n_sites}
+        """n_rows, n_clients, n_therapists and n_sites, counted in the first pass through all rows."""
+        if self._people is None:
+            deque(self.answers(), maxlen=0)
+        return (self._people or _People()).counts()
 
     def first_pass(self, settings: ComponentSettings) -> FirstPass:
         """The sums of the first pass, read once for settings that need the same."""
@@ -199,18 +245,13 @@ class SiteRows:
     def sample(self, settings: ComponentSettings, most: int = MOST_ROWS_HELD) -> Rows:
         """About ``most`` rows chosen by the hash of their pseudonym, so that they are the same in every refresh, with
         what they stand for."""
-        people = self.people()
+        sums, people = self.first_pass(settings), self.people()
         share = min(most / max(people["n_rows"], 1), 1.0)
         below = f"{int(share * 0xFFFFFFFF):08x}"
-        chosen = f"md5(coalesce(forms.dyad_id, forms.client_id))[:8] <= '{below}'"
-        parts = list(self.rows(chosen))
-        sums = self.first_pass(settings)
+        parts = list(self.rows(f"md5(coalesce(forms.dyad_id, forms.client_id))[:8] <= '{below}'"))
         answers = pd.concat([part.answers for part in parts], ignore_index=True)
         keys = pd.concat([part.keys for part in parts], ignore_index=True)
         return Rows(answers, keys, Whole(people, sums.answered.n_complete, sums.correlated.digest()))
-
-    def _at(self, site: str) -> dict[str, object]:
-        return {**self._asked, "site": site}
 
 
 def rows_at_most(con: duckdb.DuckDBPyConnection, *, rater: str, instruments: tuple[str, ...]) -> int:

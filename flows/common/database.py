@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,9 @@ def connect(
         "autoload_known_extensions": "false",
     }
     if temp is not None:
+        # DuckDB makes the folder itself when it needs one, but not the one above.
+        with suppress(OSError):
+            temp.parent.mkdir(parents=True, exist_ok=True)
         settings["temp_directory"] = str(temp)
     con = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=settings)
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -37,6 +39,27 @@ def leave_room(con: duckdb.DuckDBPyConnection, memory_limit: str) -> None:
     except duckdb.OutOfMemoryException:
         # It holds more that it cannot put on the disk: no reason for an analysis not to run.
         con.execute(f"set memory_limit = {literal(memory_limit)}")
+
+
+@contextmanager
+def at_most(con: duckdb.DuckDBPyConnection, bound: int) -> Iterator[None]:
+    """Leave DuckDB no more than ``bound`` bytes for a while, where it has more and can put the rest on the disk.
+
+    What it had is told rounded down to a tenth of the unit (1.8 GiB) and given back so.
+    """
+    told = con.execute("select current_setting('memory_limit')").fetchall()[0][0]
+    had = as_bytes(str(told))
+    if had is None or had <= bound:
+        yield
+        return
+    with suppress(duckdb.OutOfMemoryException, duckdb.IOException):
+        con.execute(f"set memory_limit = '{bound // 1000}KB'")
+    try:
+        yield
+    finally:
+        # A thousandth of the unit more than was told, or each time it would be rounded down to the tenth below.
+        unit = 1024 ** ((had.bit_length() - 1) // 10)
+        con.execute(f"set memory_limit = '{(had + unit // 1024) // 1000 + 1}KB'")
 
 
 def resident_bytes() -> int | None:

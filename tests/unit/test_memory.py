@@ -1,5 +1,7 @@
 """DuckDB is bounded by what the rest of the process leaves of the study's limit."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 from pydantic import TypeAdapter
@@ -80,3 +82,26 @@ def test_what_a_process_holds_is_found(tmp_path, monkeypatch: pytest.MonkeyPatch
     assert held is None or 10**7 < held < 10**12
     monkeypatch.setattr(memory, "_RESIDENT", tmp_path / "statm")
     assert memory.resident_bytes() is None
+
+
+@pytest.mark.parametrize("limit", ["2GB", "333MB"])
+def test_less_for_a_while_does_not_wear_the_limit_off(limit: str) -> None:
+    with connect(memory_limit=limit) as con:
+        had = limit_of(con)
+        for _ in range(30):
+            with memory.at_most(con, 96_000_000):
+                assert limit_of(con) == pytest.approx(96, rel=0.01)
+        assert limit_of(con) == had
+
+
+def test_who_has_less_than_a_bound_keeps_it() -> None:
+    with connect(memory_limit="64MB") as con, memory.at_most(con, 96_000_000):
+        assert limit_of(con) == pytest.approx(64, rel=0.01)
+
+
+def test_room_on_the_disk_is_made_where_no_working_folder_is_left(tmp_path: Path) -> None:
+    with connect(memory_limit="200MB", temp=tmp_path / "work" / "temp") as con:
+        con.execute("create temp table held as select range as number from range(10000000)")
+        with memory.at_most(con, 30_000_000):
+            assert limit_of(con) == pytest.approx(30, rel=0.01)
+            assert con.execute("select sum(number) from held").fetchall() == [(49999995000000,)]

@@ -50,7 +50,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def con(warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[duckdb.DuckDBPyConnection]:
-    monkeypatch.setattr(row_stream, "ROWS_AT_ONCE", 25)
+    monkeypatch.setattr(row_stream, "CELLS_AT_ONCE", 300)
     with connect() as con:
         attach(con, warehouse, "alliance", read_only=True)
         yield con
@@ -62,9 +62,15 @@ def one_null(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.parametrize("rule", ["last", "mean", "s05"])
 @pytest.mark.parametrize("items", [ITEM_IDS, ITEM_IDS[3::-1]], ids=["all items", "four items backwards"])
+@pytest.mark.parametrize("at_once", [10_000, 60], ids=["whole sites", "portions of sites"])
 def test_a_stream_of_rows_is_the_rows_read_at_once(
-    con: duckdb.DuckDBPyConnection, rule: str, items: tuple[str, ...]
+    con: duckdb.DuckDBPyConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    rule: str,
+    items: tuple[str, ...],
+    at_once: int,
 ) -> None:
+    monkeypatch.setattr(row_stream, "FORMS_AT_ONCE", at_once)
     asked = {"rater": "client", "items": items, "instruments": ("wai_s",), "session_rule": rule}
     stream = SiteRows(con, origin=np.full(len(items), 4.0), **asked)
     together = read_rows(con, **asked)
@@ -74,8 +80,11 @@ def test_a_stream_of_rows_is_the_rows_read_at_once(
     parts = list(stream.rows())
     assert len(parts) > 3
     passing = pd.concat([pd.concat([part.keys, part.answers], axis=1) for part in parts], ignore_index=True)
-    pd.testing.assert_frame_equal(one_null(passing[list(whole.columns)]), one_null(whole))
-    np.testing.assert_array_equal(np.vstack(list(stream.answers())), whole[list(items)].to_numpy(dtype=float))
+    np.testing.assert_array_equal(np.vstack(list(stream.answers())), passing[list(items)].to_numpy(dtype=float))
+    assert passing["site_id"].is_monotonic_increasing
+    ordered = passing.sort_values(["site_id", "unit_id"], ignore_index=True)
+    assert passing.equals(ordered) is (at_once > 400), "a large site comes in portions, each in the order of its units"
+    pd.testing.assert_frame_equal(one_null(ordered[list(whole.columns)]), one_null(whole))
     assert stream.people() == {
         "n_rows": len(whole),
         "n_clients": whole["client_id"].nunique(),
@@ -96,3 +105,26 @@ def test_a_rater_who_answered_nothing_has_no_rows(con: duckdb.DuckDBPyConnection
     )
     assert list(stream.answers()) == list(stream.rows()) == []
     assert stream.people() == {"n_rows": 0, "n_clients": 0, "n_therapists": 0, "n_sites": 0}
+
+
+def test_passes_beside_each_other_do_not_meet(con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_stream, "FORMS_AT_ONCE", 60)
+    asked = {"rater": "client", "items": ITEM_IDS, "instruments": ("wai_s",), "session_rule": "last"}
+    stream = SiteRows(con, origin=np.full(len(ITEM_IDS), 4.0), **asked)
+    alone = list(stream.answers())
+    for here, (there, part) in zip(alone, zip(stream.answers(), stream.rows(), strict=True), strict=True):
+        np.testing.assert_array_equal(here, there)
+        np.testing.assert_array_equal(here, part.answers.to_numpy())
+
+
+def test_rows_are_made_in_little_memory_which_is_given_back(con: duckdb.DuckDBPyConnection) -> None:
+    def limit() -> str:
+        return str(con.execute("select current_setting('memory_limit')").fetchall()[0][0])
+
+    asked = {"rater": "client", "items": ITEM_IDS, "instruments": ("wai_s",), "session_rule": "last"}
+    stream = SiteRows(con, origin=np.full(len(ITEM_IDS), 4.0), **asked)
+    had = limit()
+    during = {limit() for _ in stream.answers()}
+    assert during == {"61.0 MiB"} and limit() == had == "953.6 MiB"
+    con.execute("set memory_limit = '32MB'")
+    assert {limit() for _ in stream.answers()} == {"30.5 MiB"}, "a study that allows less is not given more"
