@@ -8,13 +8,15 @@ depends on it.
 
 from __future__ import annotations
 
+import os
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
@@ -36,9 +38,36 @@ _AWAITED, _PRESSING, _NOT_PRESSING = 2, 1, 0
 """Urgency of parts of a loop, for which this process waits, and of the two kinds of jobs."""
 
 
+_waiting: list[ProcessPoolExecutor] = []
+"""Processes that were started ahead and have no work yet."""
+
+
+def start_ahead(workers: int) -> None:
+    """Let the processes that :class:`Processes` will need beside this one start, and import, while others work."""
+    while len(_waiting) < workers - 1:
+        _waiting.append(_pool())
+
+
+def wait_until_started() -> None:
+    """Return when those that were started ahead can take work."""
+    for pool in _waiting:
+        pool.submit(os.getpid).result()
+
+
+@contextmanager
+def none_left_waiting() -> Iterator[None]:
+    """End, at the end of the context, what was started ahead in it and is not needed after all."""
+    try:
+        yield
+    finally:
+        while _waiting:
+            _waiting.pop().shutdown(wait=False, cancel_futures=True)
+
+
 class Processes:
     """``workers`` processes, this one among them; see :class:`flows.analysing.workers.Workers`. The others start with
-    the context, so that they import what they need while this one reads, and end with it."""
+    the context, where they were not started ahead, so that they import what they need while this one reads, and end
+    with it."""
 
     def __init__(self, workers: int) -> None:
         self.ahead = _AHEAD * workers
@@ -127,7 +156,10 @@ class Processes:
 
     def _serve(self) -> None:
         """Hand one process job after job until all is closed."""
-        pool = _pool()
+        try:
+            pool = _waiting.pop()
+        except IndexError:
+            pool = _pool()
         try:
             while (job := self._next(lambda: self._closed, _NOT_PRESSING)) is not None:
                 for _ in range(ATTEMPTS):
@@ -173,10 +205,26 @@ def _nothing() -> None:
 
 def _pool() -> ProcessPoolExecutor:
     # Not forked: DuckDB and Prefect have threads by now, whose locks a forked child would inherit.
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=environment.quiet)
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
     # The first job would wait for it. If it fails, that job will say so.
     pool.submit(import_module, "flows.analysing.work")
     return pool
+
+
+def _begin() -> None:
+    """What a process does before its first job: no telemetry, and no staying behind.
+
+    One whose parent is killed would wait for its next job for ever, with clinical data in its memory.
+    """
+    environment.quiet()
+    parent = parent_process()
+
+    def end_with_it() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    Thread(target=end_with_it, daemon=True).start()
 
 
 def _in(pool: ProcessPoolExecutor, work: Callable[[], Any]) -> Any:

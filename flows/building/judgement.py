@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,18 +36,6 @@ class Verdict:
     n_warnings: int
     critical: tuple[str, ...]
     not_passed: tuple[dict[str, str], ...]
-
-
-def load_ahead() -> None:
-    """Import Great Expectations in the background, which takes seconds; dbt, a process of its own, runs meanwhile."""
-
-    def load() -> None:
-        from expectations.suites import quiet_great_expectations
-
-        with suppress(Exception):  # what is wrong with it is said by `judge`, which needs it
-            quiet_great_expectations()
-
-    threading.Thread(target=load, name="load great_expectations", daemon=True).start()
 
 
 def judge(

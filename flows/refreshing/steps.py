@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from analysis.common.wording import several
+from flows.analysing.processes import none_left_waiting
 from flows.building import build as dbt
 from flows.building import judgement
 from flows.common.errors import AllianceError, CheckFailed
@@ -29,6 +30,7 @@ from flows.publishing import publish as publishing
 from flows.publishing.code_version import code_version
 from flows.publishing.forgetting import forget_withdrawn
 from flows.refreshing import landed
+from flows.refreshing.ahead import load_ahead
 from flows.refreshing.bookkeeping import record_refresh
 from flows.refreshing.refresh import Ended, Refresh
 from flows.refreshing.scope import Scope
@@ -64,7 +66,8 @@ def carry_out(folder: Path, *, full: bool = False, by: Steps | None = None) -> E
     """
     do = by or Steps(land, build, check, analyse, publish)
     refresh = begin(folder, full=full)
-    with refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id), noted(refresh) as note:
+    locked = refresh_lock(refresh.paths.lock_file, refresh_id=refresh.refresh_id)
+    with locked, noted(refresh) as note, none_left_waiting():
         refresh = do.land(refresh)
         if not refresh.is_nothing_new:
             refresh = do.publish(do.analyse(do.check(do.build(refresh))))
@@ -119,7 +122,8 @@ def build(refresh: Refresh) -> Refresh:
 
     def prepare() -> None:
         publishing.prepare_next(refresh.paths, full=full, resources=refresh.resources)
-        judgement.load_ahead()  # not before: dbt is still loading, and the file may have to be copied
+        # Not before: dbt is still loading, and the file may have to be copied.
+        load_ahead(refresh.settings.settings.analyses)
 
     with _step(refresh, "build"):
         dbt.build(

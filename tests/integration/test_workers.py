@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -135,6 +137,64 @@ def until_taken(workers: Workers) -> None:
     """Wait until no job is open."""
     while workers._open:  # type: ignore[attr-defined]
         time.sleep(0.05)
+
+
+def pids_of_waiting() -> list[int]:
+    return [pid for pool in processes._waiting for pid in pool._processes]
+
+
+def test_a_process_that_was_started_ahead_does_the_work() -> None:
+    with processes.none_left_waiting():
+        processes.start_ahead(2)
+        processes.wait_until_started()
+        (waiting,) = pids_of_waiting()
+
+        def body(workers: Workers) -> int:
+            job = workers.start(os.getpid)
+            until_taken(workers)
+            return job.result()
+
+        assert with_workers(body, workers=2) == waiting
+        assert not processes._waiting
+
+
+def test_a_process_that_was_started_ahead_for_nothing_ends() -> None:
+    with pytest.raises(AllianceError, match="the build failed"), processes.none_left_waiting():
+        processes.start_ahead(2)
+        processes.wait_until_started()
+        (waiting,) = pids_of_waiting()
+        raise AllianceError("the build failed")
+    assert not processes._waiting
+    assert ends(waiting)
+
+
+def test_a_process_whose_parent_is_killed_ends_too() -> None:
+    code = """
+import time
+from flows.analysing import processes
+processes.start_ahead(2)
+processes.wait_until_started()
+print(*(pid for pool in processes._waiting for pid in pool._processes), flush=True)
+time.sleep(600)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert ends(child)
+
+
+def ends(pid: int) -> bool:
+    """Whether a process ends within twenty seconds."""
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def test_jobs_that_press_come_first_and_of_them_the_one_that_holds_most(
