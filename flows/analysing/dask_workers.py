@@ -7,13 +7,15 @@ Workers import this project and need its packages in the same versions, and Pref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import cloudpickle
 from distributed import Client
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_dask import DaskTaskRunner
 
 from analysis.common.resampling import MapFunction
@@ -58,8 +60,24 @@ def run_on_dask(body: Callable[[MapFunction], T], *, workers: int, scheduler: st
     def analyses() -> None:
         kept.call()
 
-    analyses()
+    with _own_server() if scheduler == LOCAL else nullcontext():
+        analyses()
     return given[0]
+
+
+@contextmanager
+def _own_server() -> Iterator[None]:
+    """Let the workers of this machine report to the server of this process, where no other is named: each would else
+    start one of its own, which stays behind when the worker is killed."""
+    if PREFECT_API_URL.value():
+        yield
+        return
+    from prefect.server.api.server import SubprocessASGIServer  # takes seconds, where Prefect has not loaded it
+
+    server = SubprocessASGIServer()
+    server.start()
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        yield
 
 
 class _StaysHere:

@@ -39,6 +39,7 @@ from tests.integration.mortal_workers import (
     elsewhere,
     killing_one,
     raise_value_error,
+    servers_of_this_process,
     slow_elsewhere,
     write_down,
 )
@@ -357,6 +358,16 @@ def prefect_server() -> Iterator[None]:
 def test_all_result_tables_are_the_same_bytes_on_dask(build: Path, tables_of_one: dict[str, list[str]]) -> None:
     pytest.importorskip("prefect_dask")
     assert_same_tables(tables_of_one, tables_of(build, workers=2, scheduler="local"))
+
+
+def test_dask_workers_of_the_refresh_report_to_its_own_server() -> None:
+    """One of a worker's own would stay behind when the worker is killed."""
+    pytest.importorskip("prefect_dask")
+    found = with_workers(
+        lambda workers: list(workers.map(servers_of_this_process, range(8))), workers=2, scheduler="local"
+    )
+    assert os.getpid() not in dict(found)
+    assert set(dict(found).values()) == {0}
 
 
 @pytest.mark.usefixtures("prefect_server")
