@@ -92,67 +92,71 @@ def _parts_match(pattern: tuple[str, ...], name: tuple[str, ...]) -> bool:
 
 
 def _regular_files(site_id: str, folder: Path, problems: list[Problem]) -> Iterator[tuple[str, Path]]:
-    if folder.is_symlink():
-        problems.append(
-            _told(
-                site_id,
-                "",
-                "symbolic_link",
-                f"deliveries/{site_id} is a symbolic link, and links are not followed.",
-                "Put the folder itself in its place.",
-            )
-        )
-        return
-    if not folder.is_dir():
-        problems.append(
-            _told(
-                site_id,
-                "",
-                "no_deliveries_folder",
-                f"There is no folder deliveries/{site_id}.",
-                "Make it and put the site's files there.",
-            )
-        )
+    obstacle = _folder_obstacle(site_id, folder)
+    if obstacle is not None:
+        problems.append(obstacle)
         return
     for path in _walk(site_id, folder, folder, problems):
-        name = printable(path.relative_to(folder).as_posix())
         if path.name in _NEVER_TOLD:
             continue
-        if _LEFT_BY_TOOLS.search(path.name):
-            problems.append(
-                _told(
-                    site_id,
-                    name,
-                    "ignored_file",
-                    "Hidden and temporary files are not read.",
-                    "Remove it, or give it an ordinary name.",
-                    "info",
-                )
-            )
-            continue
-        kind = path.lstat().st_mode
-        if stat.S_ISLNK(kind):
-            problems.append(
-                _told(
-                    site_id,
-                    name,
-                    "symbolic_link",
-                    "Symbolic links are not followed.",
-                    "Put the file itself into the site's folder.",
-                )
-            )
-        elif not stat.S_ISREG(kind):
-            problems.append(
-                _told(
-                    site_id,
-                    name,
-                    "not_a_file",
-                    "It is a pipe, socket or device, not a file.",
-                    "Put a regular file into the site's folder.",
-                )
-            )
+        name = printable(path.relative_to(folder).as_posix())
+        refused = _not_a_delivery(site_id, name, path)
+        if refused is not None:
+            problems.append(refused)
         else:
             yield name, path
+
+
+def _folder_obstacle(site_id: str, folder: Path) -> Problem | None:
+    """What keeps a site's folder from being looked into."""
+    if folder.is_symlink():
+        return _told(
+            site_id,
+            "",
+            "symbolic_link",
+            f"deliveries/{site_id} is a symbolic link, and links are not followed.",
+            "Put the folder itself in its place.",
+        )
+    if not folder.is_dir():
+        return _told(
+            site_id,
+            "",
+            "no_deliveries_folder",
+            f"There is no folder deliveries/{site_id}.",
+            "Make it and put the site's files there.",
+        )
+    return None
+
+
+def _not_a_delivery(site_id: str, name: str, path: Path) -> Problem | None:
+    """Why what lies at ``path`` is no delivery: left behind by a tool, or no regular file."""
+    if _LEFT_BY_TOOLS.search(path.name):
+        return _told(
+            site_id,
+            name,
+            "ignored_file",
+            "Hidden and temporary files are not read.",
+            "Remove it, or give it an ordinary name.",
+            "info",
+        )
+    kind = path.lstat().st_mode
+    if stat.S_ISLNK(kind):
+        return _told(
+            site_id,
+            name,
+            "symbolic_link",
+            "Symbolic links are not followed.",
+            "Put the file itself into the site's folder.",
+        )
+    if not stat.S_ISREG(kind):
+        return _told(
+            site_id,
+            name,
+            "not_a_file",
+            "It is a pipe, socket or device, not a file.",
+            "Put a regular file into the site's folder.",
+        )
+    return None
 
 
 def _walk(site_id: str, root: Path, folder: Path, problems: list[Problem]) -> Iterator[Path]:
