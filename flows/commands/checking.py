@@ -13,7 +13,7 @@ from flows.building.judgement import checks_of
 from flows.commands.cells_preview import CellsPreview, Rejection, preview_cells
 from flows.commands.preview import SitePreview, preview
 from flows.common.errors import AllianceError, ExitCode
-from flows.landing.land import delivery_headers, land
+from flows.landing.land import land
 from flows.landing.opening import preview_store
 from flows.landing.private_copy import private_folder
 from flows.landing.reading import Limits
@@ -86,7 +86,7 @@ def check_study(folder: Path, *, progress: Callable[[str], None] = lambda senten
     ):
         limits = Limits(max_cell_bytes=settings.max_cell_bytes)
         landed = land(study, study.paths, "check", store, limits=limits, progress=progress)
-        layout = resolve_layout(study, study.codebook, delivery_headers(store), without_file=landed.without_file)
+        layout = resolve_layout(study, study.codebook, store.headers(), without_file=landed.without_file)
         found = preview(study, study.codebook, layout, landed.problems)
         of_the_study = [*landed.problems, *withdrawal_problems(study, study.paths, store)]
         progress("decoding the answers")

@@ -8,33 +8,58 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from flows.common.errors import LandingError
 from flows.common.paths import StudyPaths
 from flows.common.problems import Problem, Severity
 from flows.landing.came_again import CameAgain
-from flows.landing.discover import Discovery, FoundFile, discover, landing_order, matches
+from flows.landing.discover import Discovery, FoundFile, discover, matches
 from flows.landing.file_names import hidden_part
 from flows.landing.private_copy import ChangedWhileReading, NotRegular, content_hash, copy_private, private_folder
 from flows.landing.readers import reader_of
-from flows.landing.reading import FileRefused, Limits, Source
+from flows.landing.reading import FileRefused, Limits, Reading, Source
 from flows.landing.records import PackingSink
 from flows.landing.store import Known, LandingStore, NewDelivery
 from flows.settings.codebook import Codebook
-from flows.settings.delivery_headers import DeliveryHeader, free_text_columns
+from flows.settings.delivery_headers import free_text_columns
 from flows.settings.form_sources import form_sources
 from flows.settings.site_models import FileSettings
 from flows.settings.study import Study
 
 # Raise it when a reader reads the same bytes otherwise than before; every delivery is then read again.
 READERS_VERSION = 2
+
+
+class _Refusal(NamedTuple):
+    problem: str
+    message: str
+    action: str
+
+
+# What is said of a file that could not be opened or copied.
+_NOT_READ: dict[type[Exception], _Refusal] = {
+    ChangedWhileReading: _Refusal(
+        "changed_while_reading",
+        "The file changed while it was read.",
+        "Nothing, if it was still being delivered: the next refresh reads it.",
+    ),
+    NotRegular: _Refusal("not_a_file", "It is no regular file.", "Put a regular file in its place."),
+    PermissionError: _Refusal(
+        "not_readable",
+        "The rights of the file do not allow reading it.",
+        "Give the refresh's user the right to read it.",
+    ),
+    FileNotFoundError: _Refusal(
+        "gone", "The file was removed while the refresh ran.", "Nothing, if that was on purpose."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -76,6 +101,14 @@ class _Tally:
     n_cells: int = 0
     problems: list[Problem] = field(default_factory=list)
     of_reading: list[Problem] = field(default_factory=list)
+
+    def count(self, number: int, reading: Reading, cut: Sequence[Problem], *, is_new: bool) -> None:
+        """Add a delivery that was read, with what its reader and the store (``cut``) had to say."""
+        (self.new if is_new else self.read_again).append(number)
+        self.n_rows += reading.n_rows
+        self.n_cells += reading.n_cells
+        self.problems += [*reading.problems, *cut]
+        self.of_reading += [*reading.problems, *cut]
 
 
 def land(
@@ -163,80 +196,58 @@ class _Landing:
         ``in_words`` is what progress says when it is read.
         """
         try:
-            digest, size = content_hash(found.path)
-            known = self.known.get((found.site_id, digest))
-            if known is not None and known.file_name == found.file_name:
-                restored = self._again.restored(found, digest)
-                told = [restored] if restored is not None else []
-                self.tally.problems += told
-                self.tally.of_reading += told
-            if known is not None and known.file_name != found.file_name and self._is_there(known, found.site_id):
-                self.tally.problems.append(self._again.same_bytes(found, known))
-                return known.delivery_number
-            companions = self._copy_companions(found, discovery, folder)
-            settings = self._reader_settings(found.file, companions)
-            if known is not None and known.reader_settings == settings:
-                return known.delivery_number
-            self.progress(in_words)
-            copy = folder / "delivery"
-            copy_private(found.path, copy, digest)
-            try:
-                delivery = NewDelivery(
-                    found.site_id,
-                    found.file.name,
-                    found.file_name,
-                    digest,
-                    size,
-                    found.file.format,
-                    found.delivered_on,
-                    self.refresh_id,
-                    settings,
-                )
-                return self._read(found, delivery, copy, companions, known)
-            finally:
-                copy.unlink(missing_ok=True)
-        except ChangedWhileReading:
-            self._refuse(
-                found,
-                "changed_while_reading",
-                "The file changed while it was read.",
-                "Nothing, if it was still being delivered: the next refresh reads it.",
-            )
-        except NotRegular:
-            self._refuse(found, "not_a_file", "It is no regular file.", "Put a regular file in its place.")
-        except PermissionError:
-            self._refuse(
-                found,
-                "not_readable",
-                "The rights of the file do not allow reading it.",
-                "Give the refresh's user the right to read it.",
-            )
-        except FileNotFoundError:
-            self._refuse(
-                found, "gone", "The file was removed while the refresh ran.", "Nothing, if that was on purpose."
-            )
+            return self._land_bytes(found, discovery, folder, in_words)
+        except tuple(_NOT_READ) as error:
+            self._refuse(found, *next(said for kind, said in _NOT_READ.items() if isinstance(error, kind)))
         return None
+
+    def _land_bytes(self, found: FoundFile, discovery: Discovery, folder: Path, in_words: str) -> int | None:
+        """As `_land_file`; raises what `_NOT_READ` has words for."""
+        digest, size = content_hash(found.path)
+        known = self.known.get((found.site_id, digest))
+        if known is not None and known.file_name == found.file_name:
+            restored = self._again.restored(found, digest)
+            told = [restored] if restored is not None else []
+            self.tally.problems += told
+            self.tally.of_reading += told
+        elif known is not None and self._is_there(known, found.site_id):
+            self.tally.problems.append(self._again.same_bytes(found, known))
+            return known.delivery_number
+        companions = self._copy_companions(found, discovery, folder)
+        settings = self._reader_settings(found.file, companions)
+        if known is not None and known.reader_settings == settings:
+            return known.delivery_number
+        self.progress(in_words)
+        copy = folder / "delivery"
+        copy_private(found.path, copy, digest)
+        delivery = NewDelivery(
+            found.site_id,
+            found.file.name,
+            found.file_name,
+            digest,
+            size,
+            found.file.format,
+            found.delivered_on,
+            self.refresh_id,
+            settings,
+        )
+        try:
+            return self._read(found, delivery, copy, companions, known)
+        finally:
+            copy.unlink(missing_ok=True)
 
     def _read(
         self, found: FoundFile, delivery: NewDelivery, copy: Path, companions: dict[str, Path], known: Known | None
     ) -> int | None:
+        """Store what the reader makes of ``copy``; returns its delivery's number, or that of what stays."""
         reader = reader_of(found.file.format)
-        source = Source(
-            copy,
-            found.site_id,
-            found.file_name,
-            found.file,
-            self.limits,
-            companions,
-            used_columns(found.file, self.study.codebook),
-        )
-
-        def sink_of(write: Callable[[pa.Table], None]) -> PackingSink:
-            return PackingSink(source, write)
-
+        used = used_columns(found.file, self.study.codebook)
+        source = Source(copy, found.site_id, found.file_name, found.file, self.limits, companions, used)
         replaces = known.delivery_number if known is not None else None
         try:
-            number, reading, cut = self.store.land(delivery, sink_of, partial(reader.read, source), replaces=replaces)
+            number, reading, cut = self.store.land(
+                delivery, partial(PackingSink, source), partial(reader.read, source), replaces=replaces
+            )
         except FileRefused as refused:
             self._refuse(
                 found,
@@ -259,20 +270,10 @@ class _Landing:
                 "Open it with the program it came from, export it again, and report this if it fails again.",
             )
             return replaces
-        tally = self.tally
-        (tally.new if known is None else tally.read_again).append(number)
-        tally.n_rows += reading.n_rows
-        tally.n_cells += reading.n_cells
-        tally.problems += [*reading.problems, *cut]
-        tally.of_reading += [*reading.problems, *cut]
+        self.tally.count(number, reading, cut, is_new=known is None)
         if known is not None:
-            self._tell(
-                found,
-                "read_again",
-                "The same bytes were read again, because their settings changed.",
-                "Nothing.",
-                severity="info",
-            )
+            what = "The same bytes were read again, because their settings changed."
+            self._tell(found, "read_again", what, "Nothing.", severity="info")
         order = known.order if known is not None else number
         self.known[found.site_id, delivery.content_hash] = Known(
             number, delivery.file_spec, delivery.file_name, delivery.delivered_on, delivery.reader_settings, order
@@ -379,11 +380,3 @@ def used_columns(file: FileSettings, codebook: Codebook) -> frozenset[str]:
         if file.shape == "wide":
             names |= {target.name for target in sources.targets(codebook)}
     return frozenset(names)
-
-
-def delivery_headers(store: LandingStore) -> list[DeliveryHeader]:
-    """Every delivery in the store without its records, by number."""
-    return store.headers()
-
-
-__all__ = ["Landed", "delivery_headers", "discover", "land", "landing_order", "used_columns"]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from flows.common.problems import Problem
 from flows.common.progress import say
 from flows.landing.known_ids import hide_known_ids
-from flows.landing.land import delivery_headers, land
+from flows.landing.land import land
 from flows.landing.opening import open_store
 from flows.landing.pseudonyms import load_or_make_key, update_pseudonyms
 from flows.landing.reading import Limits
@@ -90,7 +90,7 @@ def land_study(
             limits=Limits(max_cell_bytes=settings.max_cell_bytes),
             progress=tell_reading,
         )
-        headers = delivery_headers(store)
+        headers = store.headers()
         today = started_at.date()
         layout = resolve_layout(
             study, study.codebook, headers, _refresh_settings(refresh_id, started_at), landed.without_file

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TELLERS = {"FileRefused", "Problem", "of_file", "Listing", "problem", "_tell", "_refuse", "_told"}
+TELLERS = {"FileRefused", "Problem", "of_file", "Listing", "problem", "_tell", "_refuse", "_Refusal", "_told"}
 OTHER_WORDS = {"warning", "info", "critical"}
 
 
