@@ -86,6 +86,24 @@ def _figure(place: int, outcome: str, rows: list[Row], registry: Registry) -> Fi
         }
         for row in rows
     ]
+    strongest = max(marks, key=lambda mark: abs(mark["estimate"]))
+    n = max(row["n_rows"] or 0 for row in rows)
+    therapists = max(row["n_therapists"] or 0 for row in rows)
+    return figure(
+        f"paths-{place}",
+        _forest_chart(marks),
+        {"rows": marks},
+        title=f"Own and other's view with {outcome}",
+        description=f"Forest plot of {len(marks)} paths. The largest is {words.number(strongest['estimate'])}: "
+        f"{strongest['whose'].lower()} with the {strongest['view']} of {strongest['scale']}.",
+        caption=f"Standardised paths, each adjusted for the other view, with {registry.level}intervals that allow for "
+        f"clients of one therapist being alike. n = up to {words.several(n, 'dyad')} with "
+        f"{words.several(therapists, 'therapist')}. Association, not cause.",
+    )
+
+
+def _forest_chart(marks: list[Row]) -> alt.FacetChart:
+    """Paths with intervals, one line per scale with both views beside each other, one column per rater's outcome."""
     views = list(_VIEWS.values())
     ends = [mark[name] for mark in marks for name in ("lower", "upper", "estimate") if mark[name] is not None]
     scale = alt.Scale(domain=[min(-0.2, *ends), max(0.2, *ends)], nice=True)
@@ -105,24 +123,10 @@ def _figure(place: int, outcome: str, rows: list[Row], registry: Registry) -> Fi
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         x=axis, shape=alt.Shape("view:N", title="View", scale=alt.Scale(domain=views, range=["circle", "diamond"]))
     )
-    chart = (
+    return (
         alt.layer(zero, bars, points, data=rows_named())
         .properties(width=260, height=alt.Step(18))
         .facet(column=alt.Column("whose:N", title=None))
-    )
-    strongest = max(marks, key=lambda mark: abs(mark["estimate"]))
-    n = max(row["n_rows"] or 0 for row in rows)
-    therapists = max(row["n_therapists"] or 0 for row in rows)
-    return figure(
-        f"paths-{place}",
-        chart,
-        {"rows": marks},
-        title=f"Own and other's view with {outcome}",
-        description=f"Forest plot of {len(marks)} paths. The largest is {words.number(strongest['estimate'])}: "
-        f"{strongest['whose'].lower()} with the {strongest['view']} of {strongest['scale']}.",
-        caption=f"Standardised paths, each adjusted for the other view, with {registry.level}intervals that allow for "
-        f"clients of one therapist being alike. n = up to {words.several(n, 'dyad')} with "
-        f"{words.several(therapists, 'therapist')}. Association, not cause.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import altair as alt
 
@@ -90,47 +91,14 @@ def _parts(rows: list[Row], registry: Registry) -> list[Block]:
 
 
 def _shares(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str]) -> Figure:
-    cells = []
-    for (scale, rater), found in known.items():
-        start = 0.0
-        for part, name in parts.items():
-            share = (found.get(f"{part}_share") or {}).get("estimate")
-            if share is None:
-                continue
-            cells.append(
-                {
-                    "scale": scale,
-                    "rater": f"{rater.capitalize()}'s rating",
-                    "part": name,
-                    "from": start,
-                    "to": start + share,
-                    "middle": start + share / 2,
-                    "shown": words.share(share, 1) if share >= 0.12 else "",
-                    "dark": part == "therapist",
-                }
-            )
-            start += share
-    colours = alt.Scale(domain=list(parts.values()), range=[BLUE, SKY, GREY][: len(parts)])
-    x = alt.X("from:Q", title="Share of the variance", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
-    base = alt.Chart().encode(y=alt.Y("scale:N", title=None))
-    bars = base.mark_bar(height=18, stroke="#ffffff", strokeWidth=1).encode(
-        x=x, x2="to:Q", color=alt.Color("part:N", title="Part", scale=colours, legend=alt.Legend(orient="top"))
-    )
-    texts = base.mark_text(fontSize=11, color=alt.expr("datum.dark ? '#ffffff' : '#10243a'")).encode(
-        x=alt.X("middle:Q", scale=alt.Scale(domain=[0, 1])), text="shown:N"
-    )
-    chart = (
-        alt.layer(bars, texts, data=rows_named())
-        .properties(width=300, height=alt.Step(26))
-        .facet(column=alt.Column("rater:N", title=None))
-    )
+    cells = list(_stacked(known, parts))
     some = [row for found in known.values() for row in found.values()]
     dyads, therapists = (max(row[name] or 0 for row in some) for name in ("n_dyads", "n_therapists"))
     therapist = [cell["to"] - cell["from"] for cell in cells if cell["dark"]]
     span = f"from {words.share(min(therapist), 1)} to {words.share(max(therapist), 1)}" if therapist else "not known"
     return figure(
         "variance-shares",
-        chart,
+        _bars(list(parts.values())),
         {"rows": cells},
         title="Parts of a rating's variance",
         description="Stacked bars of variance shares for "
@@ -139,6 +107,45 @@ def _shares(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str])
         caption="Shares of the variance of one rating. Shares are estimates: the table has intervals. "
         f"n = up to {words.several(dyads, 'dyad')} of {words.several(therapists, 'therapist')}, "
         f"{words.several(max(row['n_rows'] or 0 for row in some), 'session')} that both rated.",
+    )
+
+
+def _stacked(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str]) -> Iterator[Row]:
+    """The shares of each scale and rater, one beginning where the other ends."""
+    for (scale, rater), found in known.items():
+        start = 0.0
+        for part, name in parts.items():
+            share = (found.get(f"{part}_share") or {}).get("estimate")
+            if share is None:
+                continue
+            yield {
+                "scale": scale,
+                "rater": f"{rater.capitalize()}'s rating",
+                "part": name,
+                "from": start,
+                "to": start + share,
+                "middle": start + share / 2,
+                "shown": words.share(share, 1) if share >= 0.12 else "",
+                "dark": part == "therapist",
+            }
+            start += share
+
+
+def _bars(parts: list[str]) -> alt.FacetChart:
+    """One bar per scale, cut into parts that carry their share, one column per rater."""
+    colours = alt.Scale(domain=parts, range=[BLUE, SKY, GREY][: len(parts)])
+    x = alt.X("from:Q", title="Share of the variance", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
+    base = alt.Chart().encode(y=alt.Y("scale:N", title=None))
+    bars = base.mark_bar(height=18, stroke="#ffffff", strokeWidth=1).encode(
+        x=x, x2="to:Q", color=alt.Color("part:N", title="Part", scale=colours, legend=alt.Legend(orient="top"))
+    )
+    texts = base.mark_text(fontSize=11, color=alt.expr("datum.dark ? '#ffffff' : '#10243a'")).encode(
+        x=alt.X("middle:Q", scale=alt.Scale(domain=[0, 1])), text="shown:N"
+    )
+    return (
+        alt.layer(bars, texts, data=rows_named())
+        .properties(width=300, height=alt.Step(26))
+        .facet(column=alt.Column("rater:N", title=None))
     )
 
 

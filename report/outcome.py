@@ -151,12 +151,29 @@ def _forest(
         for row in plain
     ]
     order = list(dict.fromkeys(mark["predictor"] for mark in sorted(marks, key=lambda m: m["view"] != _SAME)))
+    therapists = max((row["n_therapists"] or 0 for row in plain), default=0)
+    strongest = max(marks, key=lambda mark: abs(mark["estimate"]))
+    return figure(
+        name,
+        _forest_chart(marks, order),
+        {"rows": marks},
+        title=f"Components and {outcome}, {rater}-rated",
+        description=f"Forest plot of {words.several(len(order), 'component')}. The largest coefficient is "
+        f"{words.number(strongest['estimate'])} for {strongest['predictor']} ({strongest['model'].lower()}).",
+        caption=f"Correlations and standardised slopes with {about_intervals(plain, names.registry)}. "
+        f"n = {_from_to(plain)} rows with up to {words.several(therapists, 'therapist')}. Association, not cause.",
+    )
+
+
+def _forest_chart(marks: list[Row], order: list[str]) -> alt.FacetChart:
+    """Points with intervals, one line per predictor in ``order``, one column per model, the two raters' apart."""
     ends = [mark[end] for mark in marks for end in ("lower", "upper", "estimate") if mark[end] is not None]
     scale = alt.Scale(domain=[min(-0.2, *ends), max(0.2, *ends)], nice=True)
-    views = alt.Scale(domain=[_SAME, _CROSS], range=[BLUE, VERMILION])
+    colours = alt.Scale(domain=[_SAME, _CROSS], range=[BLUE, VERMILION])
+    shapes = alt.Scale(domain=[_SAME, _CROSS], range=["circle", "diamond"])
     base = alt.Chart().encode(
         y=alt.Y("predictor:N", sort=order, title="Component", axis=alt.Axis(labelLimit=300, grid=True)),
-        color=alt.Color("view:N", title="Rated by", scale=views, legend=alt.Legend(orient="top")),
+        color=alt.Color("view:N", title="Rated by", scale=colours, legend=alt.Legend(orient="top")),
     )
     zero = alt.Chart().mark_rule(color=INK, opacity=0.6).encode(x=alt.datum(0))
     bars = base.mark_rule(strokeWidth=2).encode(
@@ -164,38 +181,23 @@ def _forest(
     )
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         x=alt.X("estimate:Q", scale=scale, title="Standardised coefficient"),
-        shape=alt.Shape(
-            "view:N", title="Rated by", scale=alt.Scale(domain=[_SAME, _CROSS], range=["circle", "diamond"])
-        ),
+        shape=alt.Shape("view:N", title="Rated by", scale=shapes),
     )
     present = [title for title in MODELS.values() if any(mark["model"] == title for mark in marks)]
-    chart = (
+    header = alt.Header(labelExpr="split(datum.label, ', ')")
+    return (
         alt.layer(zero, bars, points, data=rows_named())
         .properties(width=190, height=alt.Step(20))
-        .facet(
-            column=alt.Column(
-                "model:N", sort=present, title=None, header=alt.Header(labelExpr="split(datum.label, ', ')")
-            )
-        )
+        .facet(column=alt.Column("model:N", sort=present, title=None, header=header))
     )
-    n_rows = sorted({row["n_rows"] for row in plain if row["n_rows"]})
-    counted = (
-        f"{words.count(n_rows[0])} to {words.count(n_rows[-1])}"
-        if len(n_rows) > 1
-        else words.count(next(iter(n_rows), 0))
-    )
-    therapists = max((row["n_therapists"] or 0 for row in plain), default=0)
-    strongest = max(marks, key=lambda mark: abs(mark["estimate"]))
-    return figure(
-        name,
-        chart,
-        {"rows": marks},
-        title=f"Components and {outcome}, {rater}-rated",
-        description=f"Forest plot of {words.several(len(order), 'component')}. The largest coefficient is "
-        f"{words.number(strongest['estimate'])} for {strongest['predictor']} ({strongest['model'].lower()}).",
-        caption=f"Correlations and standardised slopes with {about_intervals(plain, names.registry)}. n = {counted} "
-        f"rows with up to {words.several(therapists, 'therapist')}. Association, not cause.",
-    )
+
+
+def _from_to(rows: list[Row]) -> str:
+    """The numbers of rows that estimates rest on: one number, or the smallest to the largest."""
+    n_rows = sorted({row["n_rows"] for row in rows if row["n_rows"]})
+    if len(n_rows) > 1:
+        return f"{words.count(n_rows[0])} to {words.count(n_rows[-1])}"
+    return words.count(next(iter(n_rows), 0))
 
 
 def _explained(rows: list[Row], names: _Names) -> list[Block]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
 
 import altair as alt
 
@@ -126,41 +128,15 @@ def _figure(place: int, name: str, rows: list[Row], spread: list[Row]) -> Figure
         if row["estimate"] is not None:
             found[row["predictor"]][row["term"]] = row["estimate"]
     scales = [scale for scale, own in found.items() if scale in ranges and {"b0", "a1", "a2", "a3", "a4"} <= set(own)]
-    points = []
-    for scale in scales[: len(_COLOURS)]:
-        own = found[scale]
-        for line, (slope, bend), ends, times in zip(
-            _LINES, (("a1", "a2"), ("a3", "a4")), ranges[scale], (1, 2), strict=True
-        ):
-            for step in range(_STEPS + 1):
-                at = ends[0] + (ends[1] - ends[0]) * step / _STEPS
-                outcome = own["b0"] + own[slope] * at + own[bend] * at * at
-                points.append({"scale": scale, "line": line, "at": at * times, "outcome": outcome})
+    drawn = scales[: len(_COLOURS)]
+    points = [point for scale in drawn for point in _along_lines(scale, found[scale], ranges[scale])]
     if not points:
         return None
-    drawn = scales[: len(_COLOURS)]
-    order = alt.Scale(domain=drawn, range=list(_COLOURS[: len(drawn)]))
-    dashes = alt.Scale(domain=drawn, range=[list(dash) for dash in _DASHES[: len(drawn)]])
-    chart = (
-        alt.Chart(rows_named())
-        .mark_line(strokeWidth=2)
-        .encode(
-            x=alt.X("at:Q", title="Points of the scale", axis=alt.Axis(tickCount=6)),
-            y=alt.Y("outcome:Q", title="Outcome (higher is better)", scale=alt.Scale(zero=False)),
-            color=alt.Color(
-                "scale:N", title="Scale", scale=order, legend=alt.Legend(orient="top", symbolStrokeWidth=2)
-            ),
-            strokeDash=alt.StrokeDash("scale:N", title="Scale", scale=dashes),
-        )
-        .properties(width=300, height=180)
-        .facet(column=alt.Column("line:N", title=None, sort=list(_LINES), header=alt.Header(labelLimit=300)))
-        .resolve_scale(x="independent")
-    )
     n = max(row["n_rows"] or 0 for row in rows)
     left = f" The first {len(drawn)} of {len(scales)} scales are drawn." if len(drawn) < len(scales) else ""
     return figure(
         f"surface-{place}",
-        chart,
+        _curves(drawn),
         {"rows": points},
         title=f"Outcome along agreement and disagreement: {name}",
         description=f"Curves of {words.listed(drawn)} along the line where both rate alike and the line where they "
@@ -168,6 +144,37 @@ def _figure(place: int, name: str, rows: list[Row], spread: list[Row]) -> Figure
         caption="Left: both rate alike, points above or below the mean of all ratings. Right: client's rating minus "
         "therapist's, at the mean of all ratings. Drawn over the middle nine tenths of the dyads; the curves carry no "
         f"intervals, the table does. n = {words.several(n, 'dyad')}.{left}",
+    )
+
+
+def _along_lines(
+    scale: str, own: dict[str, float], ranges: tuple[list[float], list[float]]
+) -> Iterator[dict[str, Any]]:
+    """Outcome at points of both lines, each within its range; ``own`` has the surface's parameters by name."""
+    for line, (slope, bend), ends, times in zip(_LINES, (("a1", "a2"), ("a3", "a4")), ranges, (1, 2), strict=True):
+        for step in range(_STEPS + 1):
+            at = ends[0] + (ends[1] - ends[0]) * step / _STEPS
+            outcome = own["b0"] + own[slope] * at + own[bend] * at * at
+            yield {"scale": scale, "line": line, "at": at * times, "outcome": outcome}
+
+
+def _curves(scales: list[str]) -> alt.FacetChart:
+    """One curve per scale in each of two columns, told apart by colour and dashes."""
+    order = alt.Scale(domain=scales, range=list(_COLOURS[: len(scales)]))
+    dashes = alt.Scale(domain=scales, range=[list(dash) for dash in _DASHES[: len(scales)]])
+    legend = alt.Legend(orient="top", symbolStrokeWidth=2)
+    return (
+        alt.Chart(rows_named())
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("at:Q", title="Points of the scale", axis=alt.Axis(tickCount=6)),
+            y=alt.Y("outcome:Q", title="Outcome (higher is better)", scale=alt.Scale(zero=False)),
+            color=alt.Color("scale:N", title="Scale", scale=order, legend=legend),
+            strokeDash=alt.StrokeDash("scale:N", title="Scale", scale=dashes),
+        )
+        .properties(width=300, height=180)
+        .facet(column=alt.Column("line:N", title=None, sort=list(_LINES), header=alt.Header(labelLimit=300)))
+        .resolve_scale(x="independent")
     )
 
 

@@ -74,40 +74,33 @@ def _components(place: int, one: Analysis, registry: Registry, rows: list[Row]) 
     known = [entry for entry in named if entry[2]["estimate"] is not None]
     if known:
         blocks.append(_heat_map(place, known))
-    blocks.append(
-        foldable(
-            table(
-                "Client components with therapist components",
-                [
-                    "Client component",
-                    "Therapist component",
-                    "r#",
-                    f"{registry.level}interval#".capitalize(),
-                    "p#",
-                    "p (Holm)#",
-                    "p (BH)#",
-                    "Dyads#",
-                ]
-                + ["Therapists#", "Status"],
-                [
-                    (
-                        left,
-                        right,
-                        words.number(row["estimate"]),
-                        words.interval(row["lower"], row["upper"]),
-                        *[words.p_value(row[name]) for name in ("p", "p_holm", "p_bh")],
-                        words.count(row["n_dyads"]),
-                        words.count(row["n_therapists"]),
-                        status_cell(row["status"], row["reason"]),
-                    )
-                    for left, right, row in named
-                ],
-                f"Every row has {about_intervals(best, registry)}; `results.agreement` has other kinds.",
-            ),
-            limit=0,
-        )
-    )
+    blocks.append(_correlations_table(named, registry))
     return blocks
+
+
+def _correlations_table(named: list[tuple[str, str, Row]], registry: Registry) -> Block:
+    interval = f"{registry.level}interval#".capitalize()
+    made = table(
+        "Client components with therapist components",
+        ["Client component", "Therapist component", "r#", interval, "p#", "p (Holm)#", "p (BH)#"]
+        + ["Dyads#", "Therapists#", "Status"],
+        [
+            (
+                left,
+                right,
+                words.number(row["estimate"]),
+                words.interval(row["lower"], row["upper"]),
+                *[words.p_value(row[name]) for name in ("p", "p_holm", "p_bh")],
+                words.count(row["n_dyads"]),
+                words.count(row["n_therapists"]),
+                status_cell(row["status"], row["reason"]),
+            )
+            for left, right, row in named
+        ],
+        f"Every row has {about_intervals([row for _, _, row in named], registry)}; "
+        "`results.agreement` has other kinds.",
+    )
+    return foldable(made, limit=0)
 
 
 def _as_number(subject: str) -> tuple[int, str]:
