@@ -33,8 +33,7 @@ def section(warehouse: Warehouse, registry: Registry) -> Section:
     blocks: list[Block] = [
         Text(
             "Total scores of client and therapist of the same dyads, taken together. Figures are associations: they "
-            "say "
-            "what goes with outcome when the other's view is held constant, and show no cause."
+            "say what goes with outcome when the other's view is held constant, and show no cause."
         ),
         *_failed(registry),
     ]

@@ -242,11 +242,9 @@ def _bias(rows: list[Row], registry: Registry) -> list[Block]:
             for (scale, rater), of in best.items()
         ],
         f"{registry.level}intervals in brackets, which allow for clients of one therapist being alike. Bias, in "
-        "points of "
-        "the scale: how far this rater is above the other. Tracking: points by which this rater's rating moves with "
-        "one "
-        "point of the other's, between dyads and from session to session within a dyad (1 would be in step). SD: how "
-        "much tracking differs between dyads. Bold: below .05 after Holm over the scales.",
+        "points of the scale: how far this rater is above the other. Tracking: points by which this rater's rating "
+        "moves with one point of the other's, between dyads and from session to session within a dyad (1 would be in "
+        "step). SD: how much tracking differs between dyads. Bold: below .05 after Holm over the scales.",
     )
     others = [row for row in rows if row["statistic"] in _BIAS or row["statistic"].startswith("assumed_similarity")]
     missing = reasons_of(

@@ -36,8 +36,7 @@ def gap_blocks(warehouse: Warehouse) -> list[Block]:
         Heading("How far apart, by theme"),
         Text(
             "A gap is the client's rating of a theme minus the therapist's, in percent of the range. Clients rate "
-            "higher "
-            "than therapists on average, so a gap of zero may be the unusual one. Single dyads are not shown."
+            "higher than therapists on average, so a gap of zero may be the unusual one. Single dyads are not shown."
         ),
     ]
     if len(shown) < len(rows):
@@ -113,8 +112,7 @@ def _table(shown: list[Row]) -> Table:
             )
             for row in shown
         ],
-        "Clearly higher: share of dyads whose gap is more than measurement error (1.96 standard errors; "
-        "none "
-        "for a theme of one item). One in twenty gaps of nothing exceeds it. The mean gaps have intervals under "
-        "“Emphasis by theme” (mean rating).",
+        "Clearly higher: share of dyads whose gap is more than measurement error (1.96 standard errors; none for a "
+        "theme of one item). One in twenty gaps of nothing exceeds it. The mean gaps have intervals under “Emphasis "
+        "by theme” (mean rating).",
     )

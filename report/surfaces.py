@@ -61,10 +61,9 @@ def surface_blocks(warehouse: Warehouse, registry: Registry, rows: list[Row]) ->
         Heading("Level or agreement: response surface"),
         Text(
             "Outcome as a curved surface over both ratings. Read it along two lines. Where both rate alike, a rising "
-            "line "
-            "says that more alliance goes with better outcome. Where they differ, a slope says that it goes with who "
-            "is "
-            "higher, and a line that bends down at both ends that outcome is poorer the further the two are apart."
+            "line says that more alliance goes with better outcome. Where they differ, a slope says that it goes with "
+            "who is higher, and a line that bends down at both ends that outcome is poorer the further the two are "
+            "apart."
         ),
     ]
     by_outcome: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -104,13 +103,10 @@ def _said(known: list[Row]) -> str:
 
     return (
         f"Of {words.several(len(surfaces), 'surface')} (outcome by scale), the slope of agreement (a1) is clear of "
-        "zero "
-        f"in {words.count(clear('a1'))}, the slope of disagreement (a3) in {words.count(clear('a3'))}, and outcome "
-        f"is poorer the further the two are apart (a4 below zero) in {words.count(clear('a4', below=True))}, each "
-        "below "
-        ".05 after Holm within its outcome. Curvature needs many more dyads than slopes: where it is not clear, the "
-        "data "
-        "do not say that it is absent."
+        f"zero in {words.count(clear('a1'))}, the slope of disagreement (a3) in {words.count(clear('a3'))}, and "
+        f"outcome is poorer the further the two are apart (a4 below zero) in {words.count(clear('a4', below=True))}, "
+        "each below .05 after Holm within its outcome. Curvature needs many more dyads than slopes: where it is not "
+        "clear, the data do not say that it is absent."
     )
 
 
@@ -200,8 +196,7 @@ def _whole(name: str, rows: list[Row]) -> Table:
         ],
         "p: of a simpler model in place of the surface; a small one says that it leaves something out (F test, dyads "
         "taken as independent). Client or therapist higher: dyads whose ratings are more than half a standard "
-        "deviation "
-        "apart; where there are few on one side, the surface is guessed there.",
+        "deviation apart; where there are few on one side, the surface is guessed there.",
     )
 
 
