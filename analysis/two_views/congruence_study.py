@@ -9,7 +9,7 @@ from analysis.common.resampling import MapFunction
 from analysis.common.study_rows import StudyResult
 from analysis.components.component_study import ComponentSettings, FoundComponents, resampling_rule
 from analysis.components.component_tables import why
-from analysis.components.congruence import bootstrap_congruence, congruence, mark
+from analysis.components.congruence import Congruence, bootstrap_congruence, congruence, mark
 
 
 def study_congruence(
@@ -43,6 +43,21 @@ def study_congruence(
         matched, status, warnings = drawn.to_frame(), drawn.status, drawn.warnings
     elif settings.bootstrap > 1:
         warnings = (*warnings, "No bootstrap intervals: they are made for Pearson correlations of answered items only.")
+    frame = _pairs_of_components(estimate, matched).assign(
+        other_analysis_id=other_analysis_id,
+        site_id="",
+        comparison="raters",
+        # A column's sign is arbitrary, so what counts is the size.
+        mark=lambda pairs: [mark(abs(value)) for value in pairs["congruence"]],
+        n_items=len(estimate.items),
+        status=status,
+        reason=why(status, warnings),
+    )
+    return StudyResult({"congruence": frame}, status, why(status, warnings), warnings, {"n_items": len(estimate.items)})
+
+
+def _pairs_of_components(estimate: Congruence, matched: pd.DataFrame) -> pd.DataFrame:
+    """All pairs as they are, then the matched ones after rotation to a target; ``matched`` may hold intervals."""
     limits = ["left_component", "right_component", "congruence_lower", "congruence_upper"]
     as_found = estimate.table_frame().rename(columns={"matched": "is_matched"})
     if "congruence_lower" in matched:
@@ -53,8 +68,8 @@ def study_congruence(
         congruence_upper=matched.get("congruence_after_rotation_upper", np.nan),
         is_matched=True,
     )
-    frame = pd.concat([as_found.assign(alignment="as_rotated"), rotated.assign(alignment="target")], ignore_index=True)
-    frame = frame.rename(
+    pairs = pd.concat([as_found.assign(alignment="as_rotated"), rotated.assign(alignment="target")], ignore_index=True)
+    return pairs.rename(
         columns={
             "left_component": "component",
             "right_component": "other_component",
@@ -62,14 +77,3 @@ def study_congruence(
             "congruence_upper": "upper",
         }
     )
-    frame = frame.assign(
-        other_analysis_id=other_analysis_id,
-        site_id="",
-        comparison="raters",
-        # A column's sign is arbitrary, so what counts is the size.
-        mark=[mark(abs(value)) for value in frame["congruence"]],
-        n_items=len(estimate.items),
-        status=status,
-        reason=why(status, warnings),
-    )
-    return StudyResult({"congruence": frame}, status, why(status, warnings), warnings, {"n_items": len(estimate.items)})

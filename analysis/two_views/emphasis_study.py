@@ -12,7 +12,7 @@ from analysis.common.wording import several
 from analysis.components.component_study import ComponentSettings, FoundComponents, ItemFacts, resampling_rule
 from analysis.components.component_tables import why
 from analysis.outcome.outcome_study import adjusted
-from analysis.two_views.emphasis import emphasis
+from analysis.two_views.emphasis import Emphasis, emphasis
 from analysis.two_views.paired_emphasis import paired_answers, paired_emphasis
 
 MEASURES = {
@@ -50,6 +50,31 @@ def study_emphasis(
         run=run,
         by_item=True,
     )
+    warnings = (*found.warnings, *client.rows.sampled)
+    if not replicates:
+        warnings = (*warnings, "No bootstrap: the differences in loadings have no interval and no test.")
+    reason = why(found.status, warnings)
+    people = pd.concat([client.rows.keys, therapist.rows.keys]).drop_duplicates("unit_id")
+    # Nothing is paired here: each rater's components rest on all rows of that rater.
+    weights = _weights_compared(found, facts, is_tested=replicates > 0).assign(
+        n_dyads=np.nan, status=found.status, reason=reason, **count_people(people)
+    )
+    ours, theirs = paired_answers(client.rows.answers, client.rows.keys, therapist.rows.answers, therapist.rows.keys)
+    answers = _answers_compared(client, therapist, facts, settings, ours, theirs)
+    frame = pd.concat([weights, answers], ignore_index=True)
+    frame["family"] = np.where(frame["level"] == "item", "items, ", "themes, ") + frame["measure"].astype(str)
+    dyads = client.rows.keys.iloc[ours].assign(is_used=True, outcome="", outcome_rater="")
+    return StudyResult(
+        {"emphasis": adjusted(frame), "analysis_dyads": dyads.rename(columns={"form_date": "rated_on"})},
+        found.status,
+        reason,
+        warnings,
+        {"n_items": int(weights.loc[weights["level"] == "item", "subject"].nunique())},
+    )
+
+
+def _weights_compared(found: Emphasis, facts: ItemFacts, *, is_tested: bool) -> pd.DataFrame:
+    """What themes and items weigh in the components of either rater; what answers say is not among the measures."""
     drawn = found.to_frame()
     of_items = ~drawn["theme"].isin(set(facts.themes.values()))
     weights = pd.DataFrame(
@@ -69,27 +94,10 @@ def study_emphasis(
         }
     )
     weights = weights[weights["measure"].isin(MEASURES)].assign(measure=lambda frame: frame["measure"].map(MEASURES))
-    warnings = (*found.warnings, *client.rows.sampled)
-    if not replicates:
+    if not is_tested:
         weights[["standard_error", "lower", "upper", "p"]] = np.nan
         weights["interval_method"] = ""
-        warnings = (*warnings, "No bootstrap: the differences in loadings have no interval and no test.")
-    ours, theirs = paired_answers(client.rows.answers, client.rows.keys, therapist.rows.answers, therapist.rows.keys)
-    people = pd.concat([client.rows.keys, therapist.rows.keys]).drop_duplicates("unit_id")
-    reason = why(found.status, warnings)
-    # Nothing is paired here: each rater's components rest on all rows of that rater.
-    weights = weights.assign(n_dyads=np.nan, status=found.status, reason=reason, **count_people(people))
-    answers = _answers_compared(client, therapist, facts, settings, ours, theirs)
-    frame = pd.concat([weights, answers], ignore_index=True)
-    frame["family"] = np.where(frame["level"] == "item", "items, ", "themes, ") + frame["measure"].astype(str)
-    dyads = client.rows.keys.iloc[ours].assign(is_used=True, outcome="", outcome_rater="")
-    return StudyResult(
-        {"emphasis": adjusted(frame), "analysis_dyads": dyads.rename(columns={"form_date": "rated_on"})},
-        found.status,
-        reason,
-        warnings,
-        {"n_items": int(drawn.loc[of_items, "theme"].nunique())},
-    )
+    return weights
 
 
 def _answers_compared(
