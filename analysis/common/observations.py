@@ -41,6 +41,11 @@ class Observations:
         """Number of complete rows."""
         return int(self.values.shape[0])
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """``n``, ``n_clusters`` and ``n_dropped``, as results carry them."""
+        return {"n": self.n, "n_clusters": self.n_clusters, "n_dropped": self.n_dropped}
+
     def column(self, name: str) -> np.ndarray:
         """(n,) the values of one column."""
         return self.values[:, self.names.index(name)]

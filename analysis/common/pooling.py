@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from analysis.common.observations import check_level, numeric
-from analysis.common.results import blank, one_row
+from analysis.common.results import OneRow, blank
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 
@@ -25,7 +25,7 @@ METHODS = ("REML", "DL", "FE")
 
 
 @dataclass(frozen=True)
-class Pooled:
+class Pooled(OneRow):
     """A pooled effect over ``k`` sites.
 
     estimate, se, statistic, df, p, ci: of the mean effect; with ``knapp_hartung`` tested by t with k - 1 degrees of
@@ -59,10 +59,6 @@ class Pooled:
     n_dropped: int
     status: Status
     warnings: tuple[str, ...]
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return one_row(self)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,19 @@
-"""What result objects have in common: an empty one when nothing can be computed, and the tidy row of one."""
+"""What result objects have in common: an empty one, its parts by name, and its tidy row.
+
+They share no base class with fields: a base's fields would come first in :func:`dataclasses.fields`, and with them the
+columns that a frame begins with would be counts and levels instead of what was estimated.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+
+from analysis.common.status import AnalysisError, Status
 
 T = TypeVar("T")
 
@@ -27,6 +34,24 @@ def tidy(result: Any, *left_out: str) -> dict[str, Any]:
     return row
 
 
+def part_named(parts: Sequence[T], kind: str, name: str) -> T:
+    """The one of ``parts`` whose field ``kind`` (such as ``term``) is ``name``; raises :class:`AnalysisError` for a
+    name that none has."""
+    for part in parts:
+        if getattr(part, kind) == name:
+            return part
+    known = ", ".join(getattr(part, kind) for part in parts)
+    raise AnalysisError(f"Unknown {kind} '{name}'; one of {known}.", Status.UNKNOWN_NAME)
+
+
 def one_row(result: Any, *left_out: str) -> pd.DataFrame:
     """The frame of a result that is one row."""
     return pd.DataFrame([tidy(result, *left_out)])
+
+
+class OneRow:
+    """A result that is one row as it stands."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row."""
+        return one_row(self)

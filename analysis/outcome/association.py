@@ -134,9 +134,7 @@ def correlate(
         n_bootstrap=0,
         seed=seed,
         level=level,
-        n=rows.n,
-        n_clusters=rows.n_clusters,
-        n_dropped=rows.n_dropped,
+        **rows.counts,
         status=status,
         warnings=warnings,
     )

@@ -82,14 +82,7 @@ def random_intercept(
     outer_codes, n_outer = _outer_codes(rows, outer)
     used = [term for term in given if rows.n and not is_constant(rows.column(term))]
     constant = [term for term in given if term not in used]
-    known: dict[str, Any] = {
-        "outcome": name,
-        "method": method,
-        "level": level,
-        "n": rows.n,
-        "n_clusters": rows.n_clusters,
-    }
-    known |= {"n_outer": n_outer, "n_dropped": rows.n_dropped}
+    known: dict[str, Any] = {"outcome": name, "method": method, "level": level, "n_outer": n_outer, **rows.counts}
     status, sentence = _obstacle(rows, name, len(used))
     if status is not Status.OK:
         nothing = tuple(blank(FixedEffect, term=term, status=status) for term in [INTERCEPT, *given])

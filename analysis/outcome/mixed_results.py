@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.common.intervals import t_test
-from analysis.common.results import tidy
-from analysis.common.status import AnalysisError, Status, most_serious
+from analysis.common.results import part_named, tidy
+from analysis.common.status import Status, most_serious
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,7 @@ class MixedModel:
 
     def __getitem__(self, term: str) -> FixedEffect:
         """The coefficient of a term; raises :class:`AnalysisError` for an unknown one."""
-        for coefficient in self.coefficients:
-            if coefficient.term == term:
-                return coefficient
-        raise AnalysisError(f"The model of '{self.outcome}' has no term '{term}'.", Status.UNKNOWN_NAME)
+        return part_named(self.coefficients, "term", term)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per term, the variance components and figures of the model beside it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy import stats
 
 from analysis.common.intervals import t_test
 from analysis.common.observations import Columns, Observations, check_level, complete, is_constant, named_columns
-from analysis.common.results import blank
+from analysis.common.results import blank, part_named
 from analysis.common.robust_covariance import (
     CLUSTERED,
     HETEROSKEDASTIC,
@@ -99,10 +100,7 @@ class Regression:
 
     def __getitem__(self, term: str) -> Coefficient:
         """The coefficient of a term; raises :class:`AnalysisError` for an unknown one."""
-        for coefficient in self.coefficients:
-            if coefficient.term == term:
-                return coefficient
-        raise AnalysisError(f"The regression of '{self.outcome}' has no term '{term}'.", Status.UNKNOWN_NAME)
+        return part_named(self.coefficients, "term", term)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per term: the coefficient, and the figures of the whole model beside it."""
@@ -166,16 +164,14 @@ def regress(
     _warn_of_collinear(statuses, warnings)
     _warn_of_few_df(errors, [INTERCEPT, *used], warnings)
     coefficients = _coefficients(fit, errors, rows, y, used, roles, statuses, level)
-    figures = _model_figures(fit, errors, rows, y, used, roles)
+    figures: dict[str, Any] = _model_figures(fit, errors, rows, y, used, roles)
     return Regression(
         outcome=name,
         coefficients=coefficients,
         vcov=_spread(errors.vcov, used, list(roles)),
         covariance=kind,
         level=level,
-        n=rows.n,
-        n_clusters=rows.n_clusters,
-        n_dropped=rows.n_dropped,
+        **rows.counts,
         df_residual=fit.df_residual,
         status=most_serious([model_status, *(coefficient.status for coefficient in coefficients)]),
         warnings=tuple(warnings),
@@ -376,9 +372,7 @@ def _empty(
         vcov=np.full((len(terms),) * 2, np.nan),
         covariance=covariance,
         level=level,
-        n=rows.n,
-        n_clusters=rows.n_clusters,
-        n_dropped=rows.n_dropped,
+        **rows.counts,
         df_residual=0,
         status=status,
         warnings=tuple(warnings),

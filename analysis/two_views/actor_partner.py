@@ -17,7 +17,7 @@ from scipy import stats
 from analysis.common.intervals import percentile_interval, t_test
 from analysis.common.observations import Observations, check_level, cluster_sums, complete, is_constant
 from analysis.common.resampling import replicate_blocks
-from analysis.common.results import blank, tidy
+from analysis.common.results import blank, part_named, tidy
 from analysis.common.robust_covariance import (
     LeastSquares,
     contrast_df,
@@ -94,10 +94,7 @@ class ActorPartner:
 
     def __getitem__(self, effect: str) -> PathEffect:
         """One effect by name; raises :class:`AnalysisError` for an unknown one."""
-        for found in self.effects:
-            if found.effect == effect:
-                return found
-        raise AnalysisError(f"Unknown effect '{effect}'; one of {', '.join(PATHS + COMBINED)}.", Status.UNKNOWN_NAME)
+        return part_named(self.effects, "effect", effect)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per effect."""
@@ -137,8 +134,7 @@ def actor_partner(
     columns = {"client's view": x_client, "therapist's view": x_therapist}
     columns |= {"client's outcome": outcome_client, "therapist's outcome": outcome_therapist}
     rows = complete(columns, cluster)
-    known: dict[str, Any] = {"errors": errors, "seed": seed, "level": level, "n": rows.n}
-    known |= {"n_clusters": rows.n_clusters, "n_dropped": rows.n_dropped}
+    known: dict[str, Any] = {"errors": errors, "seed": seed, "level": level, **rows.counts}
     status, sentence = _obstacle(rows)
     if status is not Status.OK:
         nothing = tuple(blank(PathEffect, effect=effect) for effect in PATHS + COMBINED)

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from analysis.common.intervals import percentile_interval
 from analysis.common.observations import Observations, cluster_sums, complete
 from analysis.common.resampling import replicate_blocks
-from analysis.common.results import tidy
-from analysis.common.status import AnalysisError, Status, most_serious
+from analysis.common.results import part_named, tidy
+from analysis.common.status import Status, most_serious
 from analysis.outcome.association import correlate
 from analysis.two_views.intraclass import Intraclass, IntraclassForm, intraclass
 from analysis.two_views.kappa import Kappa, kappa
@@ -84,10 +84,7 @@ class Agreement:
 
     def __getitem__(self, statistic: str) -> AgreementStatistic:
         """One of :data:`STATISTICS`; raises :class:`AnalysisError` for another."""
-        for found in self.statistics:
-            if found.statistic == statistic:
-                return found
-        raise AnalysisError(f"Unknown statistic '{statistic}'; one of {', '.join(STATISTICS)}.", Status.UNKNOWN_NAME)
+        return part_named(self.statistics, "statistic", statistic)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per statistic."""
@@ -142,9 +139,7 @@ def agree(
     parts = (gap, r, icc, lin, limits)
     return Agreement(
         statistics=tuple(AgreementStatistic(name, *made[name], *boot[name]) for name in STATISTICS),
-        n=rows.n,
-        n_clusters=rows.n_clusters,
-        n_dropped=rows.n_dropped,
+        **rows.counts,
         n_bootstrap=used,
         seed=seed,
         level=level,

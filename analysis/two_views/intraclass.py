@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.common.observations import check_level, complete, is_constant
-from analysis.common.results import blank, tidy
+from analysis.common.results import blank, part_named, tidy
 from analysis.common.status import AnalysisError, Status
 
 FORMS = ("ICC(1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)")
@@ -53,10 +53,7 @@ class Intraclass:
 
     def __getitem__(self, form: str) -> IntraclassForm:
         """One of :data:`FORMS`; raises :class:`AnalysisError` for another."""
-        for found in self.forms:
-            if found.form == form:
-                return found
-        raise AnalysisError(f"Unknown intraclass correlation '{form}'; one of {', '.join(FORMS)}.", Status.UNKNOWN_NAME)
+        return part_named(self.forms, "form", form)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per form."""

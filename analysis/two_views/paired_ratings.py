@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from analysis.common.intervals import t_test
 from analysis.common.observations import Observations, check_level, complete, is_constant
-from analysis.common.results import blank, one_row
+from analysis.common.results import OneRow, blank
 from analysis.common.robust_covariance import classical, cluster_robust, least_squares, standard_error
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
@@ -22,7 +21,7 @@ LARGE_T = 500.0
 
 
 @dataclass(frozen=True)
-class PairedDifference:
+class PairedDifference(OneRow):
     """Mean of a - b over pairs.
 
     d_pooled: standardised by sqrt((s_a^2 + s_b^2) / 2), interval of Bonett (2008). d_difference: standardised by the
@@ -56,13 +55,9 @@ class PairedDifference:
     status: Status
     warnings: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return one_row(self)
-
 
 @dataclass(frozen=True)
-class Concordance:
+class Concordance(OneRow):
     """Lin's concordance correlation (moments with divisor n), its parts and interval.
 
     bias_correction: C_b, concordance / Pearson r; scale_shift: sd_a / sd_b; location_shift:
@@ -84,13 +79,9 @@ class Concordance:
     status: Status
     warnings: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return one_row(self)
-
 
 @dataclass(frozen=True)
-class LimitsOfAgreement:
+class LimitsOfAgreement(OneRow):
     """Bland & Altman: between which limits the difference a - b of most pairs lies.
 
     bias: mean difference; sd: of differences; lower, upper: bias -+ multiplier x sd, each with se_limit and interval;
@@ -118,10 +109,6 @@ class LimitsOfAgreement:
     status: Status
     warnings: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row."""
-        return one_row(self)
-
 
 def paired_difference(
     a: ArrayLike, b: ArrayLike, *, cluster: ArrayLike | None = None, level: float = 0.95
@@ -142,9 +129,9 @@ def paired_difference(
     if cluster is not None and rows.n_clusters == 1 and rows.n > 1:
         covariance, status = "classical", Status.TOO_FEW_CLUSTERS
         warnings = ("All rows belong to one cluster: the interval says nothing of other clusters.",)
-    counts: dict[str, Any] = {"level": level, "n": rows.n, "n_clusters": rows.n_clusters, "n_dropped": rows.n_dropped}
+    known: dict[str, Any] = {"level": level, **rows.counts}
     if rows.n < 2:
-        return blank(PairedDifference, covariance=covariance, status=status, warnings=warnings, **counts)
+        return blank(PairedDifference, covariance=covariance, status=status, warnings=warnings, **known)
     x, y = rows.values.T
     difference = float((x - y).mean())
     fit = least_squares(np.ones((rows.n, 1)), x - y)
@@ -176,7 +163,7 @@ def paired_difference(
         covariance=covariance,
         status=status,
         warnings=warnings,
-        **counts,
+        **known,
     )
 
 

@@ -16,7 +16,7 @@ from scipy import stats
 
 from analysis.common.intervals import t_test
 from analysis.common.observations import check_level, complete, is_constant
-from analysis.common.results import blank, tidy
+from analysis.common.results import blank, part_named, tidy
 from analysis.common.robust_covariance import (
     HETEROSKEDASTIC,
     CoefficientCovariance,
@@ -106,10 +106,7 @@ class ResponseSurface:
 
     def __getitem__(self, parameter: str) -> SurfaceParameter:
         """One parameter by name; raises :class:`AnalysisError` for an unknown one."""
-        for found in self.parameters:
-            if found.parameter == parameter:
-                return found
-        raise AnalysisError(f"A response surface has no parameter '{parameter}'.", Status.UNKNOWN_NAME)
+        return part_named(self.parameters, "parameter", parameter)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per parameter."""
@@ -152,32 +149,21 @@ def response_surface(
         raise AnalysisError(f"Unknown covariance '{covariance}'; one of {', '.join(COVARIANCES)}.", Status.UNKNOWN_NAME)
     rows = complete({"z": outcome, "x": client, "y": therapist}, cluster)
     z, x, y = rows.values.T
-    known: dict[str, Any] = {"outcome": name, "level": level, "n": rows.n, "n_clusters": rows.n_clusters}
-    known |= {"n_dropped": rows.n_dropped}
+    known: dict[str, Any] = {"outcome": name, "level": level, **rows.counts}
     status, sentence = _obstacle(z, x, y)
-    middle = float((x.mean() + y.mean()) / 2) if centre == "grand_mean" and rows.n else centre
-    design, fit = None, None
-    if status is Status.OK:
-        x, y = x - float(middle), y - float(middle)
-        design = np.column_stack([np.ones(rows.n), x, y, x**2, x * y, y**2])
-        fit = least_squares(design, z)
-        if fit.rank < 6:
-            status, sentence = Status.COLLINEAR, "The six terms of the surface cannot be told apart in these ratings."
-    if fit is None or design is None or status is not Status.OK:
-        nothing = tuple(blank(SurfaceParameter, parameter=parameter) for parameter in [*POLYNOMIAL, *SURFACE])
-        return blank(
-            ResponseSurface,
-            parameters=nothing,
-            simpler=(),
-            vcov=np.full((6, 6), np.nan),
-            covariance=covariance,
-            status=status,
-            warnings=(sentence,),
-            **known,
-        )
+    if status is not Status.OK:
+        return _without_surface(status, sentence, covariance, known)
+    middle = float((x.mean() + y.mean()) / 2) if centre == "grand_mean" else float(centre)
+    x, y = x - middle, y - middle
+    design = np.column_stack([np.ones(rows.n), x, y, x**2, x * y, y**2])
+    fit = least_squares(design, z)
+    if fit.rank < 6:
+        sentence = "The six terms of the surface cannot be told apart in these ratings."
+        return _without_surface(Status.COLLINEAR, sentence, covariance, known)
     errors, status, warnings = _covariance(fit, rows.codes, rows.n_clusters, covariance)
     tss = float(((z - z.mean()) ** 2).sum())
     r2 = 1 - fit.rss / tss
+    aic, bic = _information(fit.rss, rows.n, 6)
     client_higher, therapist_higher = _discrepant(x, y)
     if min(client_higher, therapist_higher) < 0.05:
         warnings.append("Fewer than 5 % of dyads differ in one of the directions: the surface is extrapolated there.")
@@ -185,16 +171,30 @@ def response_surface(
         parameters=(*_linear(fit.coefficients, errors, level), *_derived(fit.coefficients, errors)),
         simpler=_simpler(z, design, fit, tss),
         vcov=errors.vcov,
-        centre=float(middle),
+        centre=middle,
         r2=r2,
         adj_r2=1 - (1 - r2) * (rows.n - 1) / fit.df_residual,
-        aic=_information(fit.rss, rows.n, 6)[0],
-        bic=_information(fit.rss, rows.n, 6)[1],
+        aic=aic,
+        bic=bic,
         share_client_higher=client_higher,
         share_therapist_higher=therapist_higher,
         covariance=errors.kind,
         status=status,
         warnings=tuple(warnings),
+        **known,
+    )
+
+
+def _without_surface(status: Status, sentence: str, covariance: str, known: dict[str, Any]) -> ResponseSurface:
+    """A result that says why there is none."""
+    return blank(
+        ResponseSurface,
+        parameters=tuple(blank(SurfaceParameter, parameter=parameter) for parameter in [*POLYNOMIAL, *SURFACE]),
+        simpler=(),
+        vcov=np.full((6, 6), np.nan),
+        covariance=covariance,
+        status=status,
+        warnings=(sentence,),
         **known,
     )
 

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 
 from analysis.common.observations import Observations, check_level, complete, numbered
 from analysis.common.pooling import pool
-from analysis.common.results import blank, tidy
-from analysis.common.status import AnalysisError, Status, most_serious
+from analysis.common.results import blank, part_named, tidy
+from analysis.common.status import Status, most_serious
 from analysis.outcome.regression import INTERCEPT, Coefficient, regress
 
 EFFECTS = (
@@ -72,10 +72,7 @@ class TruthAndBias:
 
     def __getitem__(self, effect: str) -> TruthBiasEffect:
         """One of :data:`EFFECTS`; raises :class:`AnalysisError` for another."""
-        for found in self.effects:
-            if found.effect == effect:
-                return found
-        raise AnalysisError(f"Unknown effect '{effect}'; one of {', '.join(EFFECTS)}.", Status.UNKNOWN_NAME)
+        return part_named(self.effects, "effect", effect)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per effect, its own status and reason."""
@@ -110,8 +107,7 @@ def truth_and_bias(
     columns = {"judgement": judgement, "truth": truth} | ({} if own_view is None else {"own view": own_view})
     rows = complete(columns, dyad if cluster is None else cluster)
     codes, n_dyads = numbered(dyad, "dyad", rows.kept, in_order=False)
-    known: dict[str, Any] = {"level": level, "n": rows.n, "n_dyads": n_dyads, "n_clusters": rows.n_clusters}
-    known |= {"n_dropped": rows.n_dropped}
+    known: dict[str, Any] = {"level": level, "n_dyads": n_dyads, **rows.counts}
     if rows.n == 0:
         sentence = "No session was rated by both."
         nothing = tuple(blank(TruthBiasEffect, effect=e, status=Status.NO_DATA, reason=sentence) for e in EFFECTS)
