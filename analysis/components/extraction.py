@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy import optimize
 
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
+from analysis.components.bounded_newton import BoundedNewton
 from analysis.components.extraction_criteria import MINRES, ML, Criterion, eigen_loadings
 
 LOWER_BOUND = 0.005
@@ -177,128 +177,25 @@ def positive_columns(loadings: np.ndarray) -> np.ndarray:
     return loadings * np.where(loadings.sum(axis=-2, keepdims=True) < 0, -1.0, 1.0)
 
 
-def _projected(gradient: np.ndarray, x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The gradient without the parts that push a parameter out of its bounds."""
-    outward = ((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0))
-    return np.where(outward, 0.0, gradient)
-
-
-def _direction(
-    gradient: np.ndarray, projected: np.ndarray, exact: np.ndarray, definite: np.ndarray, fixed: np.ndarray
-) -> np.ndarray:
-    """Newton directions (B, p) on the free parameters; where the exact Hessian does not point downhill, the
-    positive semidefinite part of it is used (Gauss-Newton)."""
-    items = gradient.shape[1]
-    eye = np.eye(items)
-    free = ~fixed
-    both = free[:, :, None] & free[:, None, :]
-
-    def solve(hessian: np.ndarray, ridge: float) -> np.ndarray:
-        matrix = np.where(both, hessian, 0.0) + eye * np.where(fixed, 1.0, ridge)[:, :, None]
-        return -np.linalg.solve(matrix, np.where(free, gradient, 0.0)[..., None])[..., 0]
-
-    step = solve(exact, 1e-12)
-    uphill = np.sum(step * projected, axis=1) > -1e-12 * np.sum(projected**2, axis=1)
-    uphill |= ~np.all(np.isfinite(step), axis=1)
-    if np.any(uphill):
-        step[uphill] = solve(definite, 1e-6)[uphill]
-    return step
-
-
 def _bounded(
     stack: np.ndarray, m: int, criterion: Criterion, lower: float, tolerance: float, max_iterations: int
 ) -> Extraction:
-    """Bounded Newton on all replicates at once; those that do not arrive are finished by L-BFGS-B one by one."""
-    count, items, _ = stack.shape
-    low, high = (float(criterion.parameter(np.array(bound))) for bound in (lower, 1.0))
-    x = criterion.parameter(np.clip(1 - squared_multiple_correlations(stack), lower, 1.0))
-    values, vectors = criterion.eigen(x, stack)
-    f, g = criterion.value(values, m), criterion.gradient(values, vectors, m)
-    norms = np.max(np.abs(_projected(g, x, low, high)), axis=1)
-    iterations = np.zeros(count, dtype=int)
-    step, length = np.zeros_like(x), np.zeros(count)
-    active = np.flatnonzero(norms > tolerance)
-    fresh = np.ones(count, dtype=bool)
-    for _ in range(max_iterations):
-        if active.size == 0:
-            break
-        todo = active[fresh[active]]
-        if todo.size:
-            exact, definite = criterion.hessian(values[todo], vectors[todo], m)
-            projected = _projected(g[todo], x[todo], low, high)
-            fixed = projected != g[todo]
-            step[todo] = _direction(g[todo], projected, exact, definite, fixed)
-            length[todo] = 1.0
-        trial = np.clip(x[active] + length[active, None] * step[active], low, high)
-        trial_values, trial_vectors = criterion.eigen(trial, stack[active])
-        trial_f = criterion.value(trial_values, m)
-        slope = np.sum(g[active] * (trial - x[active]), axis=1)
-        good = trial_f <= f[active] + 1e-4 * np.minimum(slope, 0.0) + 1e-14 * np.maximum(1.0, np.abs(f[active]))
-        taken = active[good]
-        x[taken], values[taken], vectors[taken], f[taken] = (
-            trial[good],
-            trial_values[good],
-            trial_vectors[good],
-            trial_f[good],
-        )
-        g[taken] = criterion.gradient(values[taken], vectors[taken], m)
-        fresh[active], length[active] = good, np.where(good, length[active], length[active] / 2)
-        norms[taken] = np.max(np.abs(_projected(g[taken], x[taken], low, high)), axis=1)
-        iterations[active] += 1
-        active = active[(norms[active] > tolerance) & (length[active] > 1e-8)]
-    for index in np.flatnonzero(norms > max(tolerance, 1e-6)):
-        _finish(int(index), stack, m, criterion, (low, high), x, values, vectors, f, g, norms, iterations)
-    loadings = positive_columns(criterion.loadings(x, values, vectors, m))
-    uniqueness = criterion.uniqueness(x)
+    """Minres or ML, from the squared multiple correlations on."""
+    start = np.clip(1 - squared_multiple_correlations(stack), lower, 1.0)
+    search = BoundedNewton(stack, m, criterion, start, lower)
+    search.run(tolerance, max_iterations)
+    loadings = positive_columns(criterion.loadings(search.x, search.values, search.vectors, m))
+    uniqueness = criterion.uniqueness(search.x)
     communality = np.sum(loadings**2, axis=2)
     return Extraction(
         loadings=loadings,
         uniqueness=uniqueness,
-        objective=f,
-        gradient=norms,
-        iterations=iterations,
-        converged=norms <= max(tolerance, 1e-5),
+        objective=search.objective,
+        gradient=search.norms,
+        iterations=search.iterations,
+        converged=search.norms <= max(tolerance, 1e-5),
         heywood=(uniqueness <= lower * (1 + 1e-6)) | (communality >= 1 - 1e-12),
     )
-
-
-def _finish(
-    index: int,
-    stack: np.ndarray,
-    m: int,
-    criterion: Criterion,
-    bounds: tuple[float, float],
-    x: np.ndarray,
-    values: np.ndarray,
-    vectors: np.ndarray,
-    f: np.ndarray,
-    g: np.ndarray,
-    norms: np.ndarray,
-    iterations: np.ndarray,
-) -> None:
-    """Minimise replicate ``index`` by L-BFGS-B from where Newton left it, and write the better result in place."""
-    one = stack[index : index + 1]
-
-    def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
-        spectrum, basis = criterion.eigen(point[None], one)
-        return float(criterion.value(spectrum, m)[0]), criterion.gradient(spectrum, basis, m)[0]
-
-    result = optimize.minimize(
-        objective,
-        x[index],
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[bounds] * x.shape[1],
-        options={"maxiter": 2000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 20},
-    )
-    if result.fun <= f[index]:
-        x[index] = np.clip(result.x, *bounds)
-        spectrum, basis = criterion.eigen(x[index : index + 1], one)
-        values[index], vectors[index] = spectrum[0], basis[0]
-        f[index] = criterion.value(spectrum, m)[0]
-        g[index] = criterion.gradient(spectrum, basis, m)[0]
-        norms[index] = np.max(np.abs(_projected(g[index], x[index], *bounds)))
-    iterations[index] += int(result.nit)
 
 
 def _principal_axis(stack: np.ndarray, m: int, stop: AxisStop) -> Extraction:
