@@ -14,6 +14,7 @@ from expectations.checks import CHECK_COLUMNS
 from expectations.outcome import RESULT_COLUMNS
 
 _STATUS = {"pass": "pass", "warn": "warn", "fail": "fail", "error": "error", "runtime error": "error"}
+_THRESHOLD = {"threshold": 0.0, "threshold_reason": "A rule about keys and references has no exceptions."}
 
 
 def from_dbt_run_results(
@@ -40,48 +41,46 @@ def from_dbt_run_results(
         parts = str(result.get("unique_id", "")).split(".")
         if parts[0] != "test":
             continue
-        name = parts[2]
-        check_id = f"dbt_{name}"
         # A test that dbt lets pass with a warning is of severity warn; every other one stops the build.
         status = _STATUS.get(str(result.get("status")), "not_applicable")
         severity = "warning" if status == "warn" else "critical"
-        failures = result.get("failures")
-        checks.append(
-            {
-                "check_id": check_id,
-                "name": f"The test {_words(name)} holds.",
-                "description": f"dbt's data test {name}; rows that break it are counted.",
-                "tool": "dbt",
-                "severity": severity,
-                "direction": "exactly",
-                "threshold": 0.0,
-                "threshold_reason": "A rule about keys and references has no exceptions.",
-                "min_denominator": 0.0,
-                "applies_to": "study",
-            }
-        )
-        results.append(
-            {
-                "check_result_id": len(results) + 1,
-                "refresh_id": refresh_id,
-                "check_id": check_id,
-                "site_id": "",
-                "instrument_id": "",
-                "rater": "",
-                "subject": "",
-                "status": status,
-                "severity": severity,
-                "numerator": float(failures) if failures is not None else float("nan"),
-                "denominator": 1.0,
-                "measured": float(failures) if failures is not None else float("nan"),
-                "threshold": 0.0,
-                "threshold_reason": "A rule about keys and references has no exceptions.",
-                "reason": _reason(status, failures),
-                "failing_keys": "[]",
-                "checked_at": checked_at,
-            }
-        )
+        keys = {"check_result_id": len(results) + 1, "refresh_id": refresh_id, "checked_at": checked_at}
+        checks.append(_check(parts[2], severity))
+        results.append(_result(parts[2], severity, status, result.get("failures")) | keys)
     return pd.DataFrame(checks, columns=list(CHECK_COLUMNS)), pd.DataFrame(results, columns=list(RESULT_COLUMNS))
+
+
+def _check(name: str, severity: str) -> dict[str, Any]:
+    return {
+        "check_id": f"dbt_{name}",
+        "name": f"The test {_words(name)} holds.",
+        "description": f"dbt's data test {name}; rows that break it are counted.",
+        "tool": "dbt",
+        "severity": severity,
+        "direction": "exactly",
+        **_THRESHOLD,
+        "min_denominator": 0.0,
+        "applies_to": "study",
+    }
+
+
+def _result(name: str, severity: str, status: str, failures: int | None) -> dict[str, Any]:
+    counted = float(failures) if failures is not None else float("nan")
+    return {
+        "check_id": f"dbt_{name}",
+        "site_id": "",
+        "instrument_id": "",
+        "rater": "",
+        "subject": "",
+        "status": status,
+        "severity": severity,
+        "numerator": counted,
+        "denominator": 1.0,
+        "measured": counted,
+        **_THRESHOLD,
+        "reason": _reason(status, failures),
+        "failing_keys": "[]",
+    }
 
 
 def _words(name: str) -> str:

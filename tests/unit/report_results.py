@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from tests.unit.report_warehouses import Rows
@@ -84,62 +85,42 @@ def _correspondence(scale: str, component: int, measure: str, estimate: float) -
 
 
 def _solution(one: str, label: str) -> list[tuple[str, dict[str, Any]]]:
-    key = {"analysis_id": one}
-    made: list[tuple[str, dict[str, Any]]] = [
-        (
-            "results.suitability",
-            key
-            | {"item_id": "", "kmo": 0.87, "bartlett_chi_square": 512.3, "bartlett_df": 15, "bartlett_p": 1e-9}
-            | {"rows_per_item": 20.0, "smallest_n_of_pair": 110, "status": "ok"},
-        )
-    ]
-    for position, (observed, reference) in enumerate(
-        zip((2.9, 1.6, 0.6, 0.4, 0.3, 0.2), (1.3, 1.15, 1.05, 0.95, 0.85, 0.7), strict=True), start=1
-    ):
-        rule = {"method": "parallel_components", "variant": "normal_95", "n_suggested": 2, "is_chosen": True}
-        values = {"position": position, "observed": observed, "reference": reference, "is_retained": position < 3}
-        made.append(("results.retention", key | rule | values | {"status": "ok"}))
-        made.append(
-            (
-                "results.retention",
-                key
-                | {"method": "kaiser", "variant": "", "n_suggested": 3, "is_chosen": False}
-                | values
-                | {"status": "ok"},
-            )
-        )
+    """Rows of one analysis of two components, each with the name of its table."""
+    suited = {"item_id": "", "kmo": 0.87, "bartlett_chi_square": 512.3, "bartlett_df": 15, "bartlett_p": 1e-9}
+    suited |= {"rows_per_item": 20.0, "smallest_n_of_pair": 110, "status": "ok"}
+    made = [("results.suitability", suited), *_retention()]
     for component, name in ((1, f"{label} (suggested)"), (2, "Negative sign (suggested)")):
-        shares = {"variance_share": 0.3 / component, "variance_share_lower": 0.1, "variance_share_upper": 0.4}
-        facts = {"n_salient_items": 3, "share_reverse_keyed": 0.0, "determinacy": 0.93, "stability": 0.97}
-        made.append(
-            (
-                "results.components",
-                key | {"component": component, "suggested_label": name, "status": "ok"} | shares | facts,
-            )
+        made += _component(component, name)
+    return [(table, {"analysis_id": one} | row) for table, row in made]
+
+
+def _retention() -> Iterator[tuple[str, dict[str, Any]]]:
+    observed, reference = (2.9, 1.6, 0.6, 0.4, 0.3, 0.2), (1.3, 1.15, 1.05, 0.95, 0.85, 0.7)
+    rule = {"method": "parallel_components", "variant": "normal_95", "n_suggested": 2, "is_chosen": True}
+    kaiser = {"method": "kaiser", "variant": "", "n_suggested": 3, "is_chosen": False}
+    for position, (own, other) in enumerate(zip(observed, reference, strict=True), start=1):
+        values = {"position": position, "observed": own, "reference": other, "is_retained": position < 3}
+        for each in (rule, kaiser):
+            yield "results.retention", each | values | {"status": "ok"}
+
+
+def _component(component: int, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    key = {"component": component}
+    shares = {"variance_share": 0.3 / component, "variance_share_lower": 0.1, "variance_share_upper": 0.4}
+    facts = {"n_salient_items": 3, "share_reverse_keyed": 0.0, "determinacy": 0.93, "stability": 0.97}
+    yield "results.components", key | {"suggested_label": name, "status": "ok"} | shares | facts
+    alpha = {"scope": "component", "subject": str(component), "coefficient": "alpha", "item_id": ""}
+    yield "results.reliability", alpha | {"estimate": 0.88, "lower": 0.8, "upper": 0.92, "status": "ok"}
+    for other in (1, 2):
+        values = {"other_component": other, "correlation": 1.0 if other == component else 0.27}
+        yield "results.component_correlations", key | values | {"lower": 0.1, "upper": 0.4}
+    for place, item_id in enumerate(ITEMS):
+        own = place // 3 + 1 == component
+        loading = 0.81 - 0.05 * place if own else -0.07
+        yield (
+            "results.loadings",
+            key | {"item_id": item_id, "loading": loading, "is_salient": own, "is_strongest": own},
         )
-        made.append(
-            (
-                "results.reliability",
-                key
-                | {"scope": "component", "subject": str(component), "coefficient": "alpha", "item_id": ""}
-                | {"estimate": 0.88, "lower": 0.8, "upper": 0.92, "status": "ok"},
-            )
-        )
-        for other in (1, 2):
-            values = {
-                "component": component,
-                "other_component": other,
-                "correlation": 1.0 if other == component else 0.27,
-            }
-            made.append(("results.component_correlations", key | values | {"lower": 0.1, "upper": 0.4}))
-        for place, item_id in enumerate(ITEMS):
-            own = place // 3 + 1 == component
-            loading = 0.81 - 0.05 * place if own else -0.07
-            marks = {"is_salient": own, "is_strongest": own}
-            made.append(
-                ("results.loadings", key | {"item_id": item_id, "component": component, "loading": loading} | marks)
-            )
-    return made
 
 
 def _effects() -> list[dict[str, Any]]:
