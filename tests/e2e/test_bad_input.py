@@ -66,8 +66,16 @@ class Folder:
 
 
 def fill(folder: Folder) -> None:
+    """A study of everything that goes wrong, beside one site in order."""
     folder.site("good")
     folder.put("good", "a.csv", GOOD)
+    broken_files(folder)
+    hostile_words(folder)
+    hostile_values(folder)
+    hostile_shapes(folder)
+
+
+def broken_files(folder: Folder) -> None:
     folder.site("broken", file_of(), file_of(name="excel", pattern="*.xlsx", format="excel"))
     folder.put("broken", "cut.csv", GOOD[:-7])
     folder.put("broken", "zero.csv", "")
@@ -81,6 +89,9 @@ def fill(folder: Folder) -> None:
     folder.put("broken", "export_K002xq.csv", GOOD.replace("T1zq", "T2"))
     folder.put("broken", "long.csv", GOOD + f"K004xq,T1zq,5,1,{'S3cretText' * 200_000},3,1,1,1\n")
     (folder.path / "deliveries" / "broken" / "link.csv").symlink_to(folder.path / "study.yml")
+
+
+def hostile_words(folder: Folder) -> None:
     words = ["order", "<script>alert(1)</script>", 'say "x"']
     folder.site(
         "words", file_of(client="select", therapist="from", session="where", forms=[{**CLIENT, "items": words}])
@@ -92,6 +103,9 @@ def fill(folder: Folder) -> None:
         '"K001xq\'; drop schema core; --",T1zq,5,1,2,3,S3cretText\n'
         "K002xq,T1zq,5,1,<b>S3cretText</b>,\"=cmd|'x'\",\n",
     )
+
+
+def hostile_values(folder: Folder) -> None:
     folder.site("ids")
     folder.put(
         "ids", "a.csv", HEADER + " K001xq ,T1zq,5,1,2,3,1,2,3\nK001xq,T1zq,5,1,2,3,1,2,3\n ,T1zq,5,1,1,1,1,1,1\n"
@@ -107,6 +121,9 @@ def fill(folder: Folder) -> None:
     folder.site("two", file_of(name="a", pattern="a*.csv"), file_of(name="b", pattern="b*.csv"))
     folder.put("two", "a.csv", GOOD)
     folder.put("two", "b.csv", GOOD.replace("5,1,2", "5,5,2"))
+
+
+def hostile_shapes(folder: Folder) -> None:
     folder.site("twice")
     folder.put("twice", "a.csv", GOOD.replace("c3", "c2"))
     folder.site("wide")
