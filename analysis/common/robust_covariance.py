@@ -20,6 +20,7 @@ from analysis.common.status import AnalysisError, Status
 
 HETEROSKEDASTIC = ("HC0", "HC1", "HC2", "HC3", "HC4", "HC4m", "HC5")
 CLUSTERED = ("CR0", "CR1", "CR1S", "CR2", "CR3")
+COVARIANCES = ("classical", *HETEROSKEDASTIC, *CLUSTERED)
 RANK_TOLERANCE = 1e-9
 LEVERAGE_TOLERANCE = 1e-9
 TALL = 1000
@@ -194,6 +195,16 @@ def cluster_robust(fit: LeastSquares, codes: np.ndarray, n_clusters: int, kind: 
     scores = _scores(fit, fit.residuals, codes, n_clusters, vectors, factor)
     vcov = fit.covariance(scores.T @ scores)
     return ClusterRobust(kind, vcov, _each_df(fit, gram, spread), gram, spread, fit.to_coefficients, scores)
+
+
+def coefficient_covariance(fit: LeastSquares, codes: np.ndarray, n_clusters: int, kind: str) -> CoefficientCovariance:
+    """The one of :data:`COVARIANCES` that ``kind`` names; HC3 instead of a clustered one when there is one cluster
+    (its ``kind`` tells)."""
+    if kind == "classical":
+        return classical(fit)
+    if kind in HETEROSKEDASTIC:
+        return heteroskedastic(fit, kind)
+    return heteroskedastic(fit, "HC3") if n_clusters < 2 else cluster_robust(fit, codes, n_clusters, kind)
 
 
 def _corrected(

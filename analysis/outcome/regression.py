@@ -15,14 +15,12 @@ from analysis.common.intervals import t_test
 from analysis.common.observations import Columns, Observations, check_level, complete, is_constant, named_columns
 from analysis.common.results import blank, part_named
 from analysis.common.robust_covariance import (
-    CLUSTERED,
-    HETEROSKEDASTIC,
+    COVARIANCES,
     ClusterRobust,
     CoefficientCovariance,
     LeastSquares,
     classical,
-    cluster_robust,
-    heteroskedastic,
+    coefficient_covariance,
     least_squares,
     standard_error,
     wald_htz,
@@ -31,7 +29,6 @@ from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
 
 INTERCEPT = "(intercept)"
-COVARIANCES = ("classical", *HETEROSKEDASTIC, *CLUSTERED)
 MODEL_FIGURES = (
     *("covariance", "level", "n", "n_clusters", "n_dropped", "df_residual", "sigma", "r2", "adj_r2"),
     *("r2_covariates", "delta_r2", "joint_f", "joint_df1", "joint_df2", "joint_p"),
@@ -157,7 +154,7 @@ def regress(
         warnings.append(f"The outcome '{name}' does not vary over its {several(rows.n, 'row')}.")
         return _empty(name, roles, statuses, rows, covariance, level, Status.CONSTANT, warnings)
     fit = least_squares(np.column_stack([np.ones(rows.n), *(rows.column(term) for term in used)]), y)
-    errors, kind, model_status = _covariance(fit, rows, covariance, warnings)
+    errors, model_status = _covariance(fit, rows, covariance, warnings)
     for term, estimable in zip([INTERCEPT, *used], fit.estimable, strict=True):
         if not estimable:
             statuses[term] = Status.COLLINEAR
@@ -169,7 +166,7 @@ def regress(
         outcome=name,
         coefficients=coefficients,
         vcov=_spread(errors.vcov, used, list(roles)),
-        covariance=kind,
+        covariance=errors.kind,
         level=level,
         **rows.counts,
         df_residual=fit.df_residual,
@@ -202,28 +199,26 @@ def _usable_terms(rows: Observations, terms: list[str], warnings: list[str]) -> 
 
 def _covariance(
     fit: LeastSquares, rows: Observations, kind: str, warnings: list[str]
-) -> tuple[CoefficientCovariance, str, Status]:
+) -> tuple[CoefficientCovariance, Status]:
     """The covariance asked for, or the nearest that the rows allow, with its status."""
     if fit.df_residual < 1:
         warnings.append(
             f"{several(rows.n, 'row')} for {several(fit.rank, 'term')}: no residual degrees of freedom and no errors."
         )
         nothing = np.full((len(fit.coefficients),) * 2, np.nan)
-        return CoefficientCovariance("none", nothing, nothing[:, 0]), "none", Status.TOO_FEW_ROWS
+        return CoefficientCovariance("none", nothing, nothing[:, 0]), Status.TOO_FEW_ROWS
     if fit.rss <= 1e-20 * float(rows.values[:, 0] @ rows.values[:, 0]):
         warnings.append("The predictors reproduce the outcome exactly; standard errors mean nothing here.")
         nothing = np.full((len(fit.coefficients),) * 2, np.nan)
-        return CoefficientCovariance("none", nothing, nothing[:, 0]), "none", Status.SINGULAR
-    if kind == "classical":
-        return classical(fit), kind, Status.OK
-    if kind in HETEROSKEDASTIC:
-        return heteroskedastic(fit, kind), kind, Status.OK
-    if rows.n_clusters < 2:
-        warnings.append(
-            "All rows belong to one cluster: standard errors (HC3) describe rows within it and say nothing of others."
-        )
-        return heteroskedastic(fit, "HC3"), "HC3", Status.TOO_FEW_CLUSTERS
-    return cluster_robust(fit, rows.codes, rows.n_clusters, kind), kind, Status.OK
+        return CoefficientCovariance("none", nothing, nothing[:, 0]), Status.SINGULAR
+    errors = coefficient_covariance(fit, rows.codes, rows.n_clusters, kind)
+    if errors.kind == kind:
+        return errors, Status.OK
+    warnings.append(
+        f"All rows belong to one cluster: standard errors ({errors.kind}) describe rows within it and say nothing of "
+        "others."
+    )
+    return errors, Status.TOO_FEW_CLUSTERS
 
 
 def _warn_of_collinear(statuses: Mapping[str, Status], warnings: list[str]) -> None:

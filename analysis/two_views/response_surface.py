@@ -18,19 +18,16 @@ from analysis.common.intervals import t_test
 from analysis.common.observations import check_level, complete, is_constant
 from analysis.common.results import blank, part_named, tidy
 from analysis.common.robust_covariance import (
-    HETEROSKEDASTIC,
+    COVARIANCES,
     CoefficientCovariance,
     LeastSquares,
-    classical,
-    cluster_robust,
+    coefficient_covariance,
     contrast_df,
-    heteroskedastic,
     least_squares,
     standard_error,
 )
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
-from analysis.outcome.regression import COVARIANCES
 
 POLYNOMIAL = ("b0", "b1", "b2", "b3", "b4", "b5")
 SURFACE = {
@@ -216,14 +213,11 @@ def _obstacle(z: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[Status, str]
 def _covariance(
     fit: LeastSquares, codes: np.ndarray, n_clusters: int, kind: str
 ) -> tuple[CoefficientCovariance, Status, list[str]]:
-    if kind == "classical":
-        return classical(fit), Status.OK, []
-    if kind in HETEROSKEDASTIC:
-        return heteroskedastic(fit, kind), Status.OK, []
-    if n_clusters < 2:
-        sentence = "All rows belong to one cluster: standard errors (HC3) say nothing of other clusters."
-        return heteroskedastic(fit, "HC3"), Status.TOO_FEW_CLUSTERS, [sentence]
-    return cluster_robust(fit, codes, n_clusters, kind), Status.OK, []
+    errors = coefficient_covariance(fit, codes, n_clusters, kind)
+    if errors.kind == kind:
+        return errors, Status.OK, []
+    sentence = f"All rows belong to one cluster: standard errors ({errors.kind}) say nothing of other clusters."
+    return errors, Status.TOO_FEW_CLUSTERS, [sentence]
 
 
 def _linear(b: np.ndarray, errors: CoefficientCovariance, level: float) -> list[SurfaceParameter]:
