@@ -91,7 +91,7 @@ def _bootstrap_factor_analyzer(large: pd.DataFrame, small: pd.DataFrame) -> Call
 
 
 def _polychoric_ordinalcorr(large: pd.DataFrame, small: pd.DataFrame) -> Callable[[], object]:
-    from ordinalcorr import polychoric  # type: ignore[import-not-found]
+    from ordinalcorr import polychoric
 
     columns = [small[name].to_numpy() for name in small]
 

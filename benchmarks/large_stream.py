@@ -79,7 +79,7 @@ def run(task: str, file: Path) -> dict[str, float]:
         n_rows = sum(len(chunk) for chunk in stream.answers())
     else:
         settings = ComponentSettings(correlation=task)
-        passed = first_pass(stream, settings)  # type: ignore[arg-type]  # which reads no `rows`
+        passed = first_pass(stream, settings)  # which reads no `rows`
         n_rows = passed.answered.n_rows
         correlate_sums(passed, settings)
     seconds = time.process_time() - started

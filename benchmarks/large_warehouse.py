@@ -104,7 +104,7 @@ def run(task: str, file: Path, memory_limit: str) -> dict[str, float]:
         elif task == "sample":
             n_rows = len(stream.sample(ComponentSettings()).answers)
         else:
-            settings = ComponentSettings(correlation=task)  # type: ignore[arg-type]
+            settings = ComponentSettings(correlation=task)
             passed = stream.first_pass(settings)
             n_rows = passed.answered.n_rows
             correlate_sums(passed, settings)

@@ -17,10 +17,10 @@ import duckdb
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from flows.landing.records import SEPARATOR  # noqa: E402
-from flows.landing.schema import LASTING, RECORDS_VIEW, codebook_frames  # noqa: E402
-from flows.settings.codebook import load_codebook  # noqa: E402
-from tests.integration.raw_schema import create_raw_tables  # noqa: E402
+from flows.landing.records import SEPARATOR
+from flows.landing.schema import LASTING, RECORDS_VIEW, codebook_frames
+from flows.settings.codebook import load_codebook
+from tests.integration.raw_schema import create_raw_tables
 
 INSTRUMENTS = ("wai_s", "haq_i", "calpas")
 KEY_COLUMNS = ("client", "therapist", "rater", "session", "date")

@@ -194,7 +194,7 @@ def both_outcomes(design: Design, rng: np.random.Generator) -> Iterator[Found]:
     rest = shared(rng, therapist, OUTCOME_SHARE)
     y = [0.4 * view + 0.5 * rest + 0.8 * shared(rng, therapist, OUTCOME_SHARE) for view in x]
     for method, errors in ((OURS, "CR2"), (NAIVE, "ML")):
-        found = actor_partner(*x, *y, cluster=therapist, errors=errors)  # type: ignore[arg-type]
+        found = actor_partner(*x, *y, cluster=therapist, errors=errors)
         yield _of("actor path of clients 0.4", 0.4, method, found["actor_client"])
         yield _of("partner path of clients 0", 0.0, method, found["partner_client"])
 
@@ -206,7 +206,7 @@ def surface(design: Design, rng: np.random.Generator) -> Iterator[Found]:
     x, y = (0.7 * common + 0.7 * shared(rng, therapist, PREDICTOR_SHARE) for _ in range(2))
     z = 0.3 * x + 0.3 * y - 0.075 * (x - y) ** 2 + shared(rng, therapist, OUTCOME_SHARE)
     for method, options in ((OURS, {"cluster": therapist}), (NAIVE, {"covariance": "classical"})):
-        found = response_surface(z, x, y, centre=0.0, **options)  # type: ignore[arg-type]
+        found = response_surface(z, x, y, centre=0.0, **options)
         for name, truth in (("a1", 0.6), ("a3", 0.0), ("a4", -0.3)):
             yield _of(f"{name} {truth:g}", truth, method, found[name])
 

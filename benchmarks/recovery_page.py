@@ -100,12 +100,12 @@ def _what_does_not_hold(held: pd.DataFrame) -> list[str]:
 def _markdown(table: pd.DataFrame, columns: dict[str, str], percent: object) -> str:
     lines = ["| " + " | ".join(columns.values()) + " |", "|" + "---|" * len(columns)]
     for row in table.to_dict("records"):
-        cells = [_cell(row[column], column in percent) for column in columns]  # type: ignore[operator]
+        cells = [_cell(row[column], column in percent) for column in columns]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def _cell(value: object, percent: bool) -> str:
     if percent:
-        return f"{100 * float(value):.0f}"  # type: ignore[arg-type]
+        return f"{100 * float(value):.0f}"
     return f"{value:.3f}".replace("0.", ".", 1) if isinstance(value, float) else str(value)

@@ -14,7 +14,7 @@ from flows.common import environment
 
 environment.quiet()
 
-from flows.refreshing import steps  # noqa: E402 - only after the environment is set
+from flows.refreshing import steps
 
 
 def main() -> None:

@@ -33,10 +33,10 @@ from flows.common import environment
 
 environment.quiet()
 
-from flows.analysing import carrying_out, processes  # noqa: E402
-from flows.publishing.publish import Resources  # noqa: E402
-from flows.refreshing import analyses  # noqa: E402
-from flows.settings.study import load_study  # noqa: E402
+from flows.analysing import carrying_out, processes
+from flows.publishing.publish import Resources
+from flows.refreshing import analyses
+from flows.settings.study import load_study
 
 
 def main() -> None:

@@ -119,7 +119,8 @@ def _validated(frame: pd.DataFrame, checks: pd.DataFrame) -> _Verdicts:
                     "include_unexpected_rows": False,
                 },
             )
-        except Exception as error:  # noqa: BLE001 - a fault of the tool must not look like a fault of the data
+        except Exception as error:
+            # A fault of the tool must not look like a fault of the data.
             verdicts.errors.update(dict.fromkeys(of_suite, type(error).__name__))
             continue
         for result in validation.results:

@@ -18,11 +18,12 @@ import typer
 
 from flows.common import environment
 
+# Telemetry is off before anything else is imported.
 environment.quiet()
 
-from flows.commands import present, query, status  # noqa: E402  telemetry is off before anything else is imported
-from flows.common.errors import AllianceError, ExitCode, UsageError  # noqa: E402
-from flows.common.paths import StudyPaths  # noqa: E402
+from flows.commands import present, query, status
+from flows.common.errors import AllianceError, ExitCode, UsageError
+from flows.common.paths import StudyPaths
 
 app = typer.Typer(
     name="alliance",

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from analysis.common.status import AnalysisError, Status
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+P = TypeVar("P")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def blank(kind: type[T], **known: Any) -> T:
     """A result of the dataclass ``kind`` with the ``known`` fields filled and NaN in all others."""
-    nothing = {item.name: np.nan for item in fields(kind) if item.name not in known}  # type: ignore[arg-type]
+    nothing = {item.name: np.nan for item in fields(kind) if item.name not in known}
     return kind(**nothing, **known)
 
 
@@ -34,7 +38,7 @@ def tidy(result: Any, *left_out: str) -> dict[str, Any]:
     return row
 
 
-def part_named(parts: Sequence[T], kind: str, name: str) -> T:
+def part_named(parts: Sequence[P], kind: str, name: str) -> P:
     """The one of ``parts`` whose field ``kind`` (such as ``term``) is ``name``; raises :class:`AnalysisError` for a
     name that none has."""
     for part in parts:

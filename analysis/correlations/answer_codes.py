@@ -82,7 +82,8 @@ def _codes_from(values: np.ndarray, lowest: np.ndarray) -> np.ndarray | None:
         # Whatever does not fit a byte comes out as something else, and is found below.
         with np.errstate(invalid="ignore", over="ignore"):
             part[...] = np.fmax(distance, 0.0, out=distance)
-        n_answered = np.count_nonzero(block == block)  # noqa: PLR0124 - quicker than asking for NaN
+        # NaN alone is not itself: quicker than asking for it.
+        n_answered = np.count_nonzero(block == block)
         given_back = np.add(part, before, out=distance) == block
         if np.count_nonzero(part) != n_answered or np.count_nonzero(given_back) != n_answered:
             return None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.common.pooling import Pooled, leave_one_out, pool
+from analysis.common.pooling import Method, Pooled, leave_one_out, pool
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.study_rows import StudyResult
 from analysis.common.wording import several
@@ -20,7 +20,11 @@ LEAST_ROWS, LEAST_THERAPISTS = 10, 3
 
 COMPLEMENT = "Withheld so that the figures of the one smaller site cannot be worked out from the others."
 
-METHODS = (("REML", True, "reml_knapp_hartung"), ("REML", False, "reml"), ("DL", False, "dersimonian_laird"))
+METHODS: tuple[tuple[Method, bool, str], ...] = (
+    ("REML", True, "reml_knapp_hartung"),
+    ("REML", False, "reml"),
+    ("DL", False, "dersimonian_laird"),
+)
 
 
 def site_rows(
@@ -57,7 +61,7 @@ def site_rows(
     names = [row["site_id"] for row in shown]
     shared = {"effect": effect, "level": "pooled", "site_id": ""} | _together(people, names)
     for method, knapp_hartung, label in METHODS:
-        found = pool(z, variance, method=method, knapp_hartung=knapp_hartung, level=level)  # type: ignore[arg-type]
+        found = pool(z, variance, method=method, knapp_hartung=knapp_hartung, level=level)
         rows.append(shared | {"method": label} | _pooled(found))
     _add_weights(rows, shown)
     rows += list(_without_each(effect, z, variance, names, people, level))

@@ -126,7 +126,8 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """The columns of the table, each with its own type: an empty one must not decide by what happens to be in it."""
     made = {}
     for name, data_type in columns.items():
-        kind = _TYPES[data_type]
+        # The stubs of pandas know a type by its literal name only.
+        kind: Any = _TYPES[data_type]
         if name not in frame.columns:
             made[name] = pd.Series(pd.NaT if data_type == "DATE" else pd.NA, index=frame.index, dtype=kind)
         elif kind == "string":
@@ -138,7 +139,7 @@ def _typed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
         else:
             numbers = pd.to_numeric(frame[name]).astype("Float64")
             values = numbers.to_numpy(dtype=float, na_value=np.nan)
-            made[name] = numbers.mask(~np.isfinite(values)).astype(kind)  # type: ignore[call-overload]
+            made[name] = numbers.mask(~np.isfinite(values)).astype(kind)
     return pd.DataFrame(made, index=frame.index)
 
 

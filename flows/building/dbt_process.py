@@ -35,7 +35,9 @@ def main() -> None:
     if not read.success:
         sys.exit(2)
     threading.Thread(target=_end_with_input, name="end with input", daemon=True).start()
-    runner = dbtRunner(manifest=read.result, callbacks=[_say])  # type: ignore[arg-type]
+    # dbt's types do not say which command's result is a manifest; that of `parse` is.
+    manifest: Any = read.result
+    runner = dbtRunner(manifest=manifest, callbacks=[_say])
     done = runner.invoke([*json.loads(line), *common])
     sys.exit(0 if done.success else 1 if done.exception is None else 2)
 

@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.conftest import alliance
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
-import golden  # noqa: E402  its folder is no package
+import golden
 
 ITEMS = [f"{letter}{number}" for letter in "ACENO" for number in range(1, 6)]
 REVERSED = {"A1", "C4", "C5", "E1", "E2", "O2", "O5"}

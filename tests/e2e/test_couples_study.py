@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.conftest import alliance
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
-import golden  # noqa: E402  its folder is no package
+import golden
 
 MEASURES = {"self": "SelfPos", "other": "OtherPos", "satisfaction": "Satisfaction", "tension": "Tension"}
 OUTCOMES, VIEWS, RATERS = ["satisfaction", "tension"], ["other", "self"], ["client", "therapist"]

@@ -20,7 +20,7 @@ import pytest
 from flows.common import environment
 
 pytest.importorskip("prefect_dask")
-from distributed import Client  # noqa: E402
+from distributed import Client
 
 HALF_WAY = "Components (joint, client)"
 """With this line the refresh says that one of the two raters' components are found."""

@@ -79,7 +79,7 @@ def answers(
 
 def records_of(seed: int, instrument: str, n: int, prefix: str = "K", **options: object) -> list[Record]:
     """n clients with one form each; eight clients to a therapist."""
-    rows = answers(seed, n, instrument, **options)  # type: ignore[arg-type]
+    rows = answers(seed, n, instrument, **options)
     return [Record(f"{prefix}{i:02d}", row, therapist=f"T{i // 8}") for i, row in enumerate(rows)]
 
 

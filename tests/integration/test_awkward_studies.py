@@ -89,7 +89,7 @@ def test_every_analysis_ends_with_a_status_and_every_estimate_that_is_missing_wi
             ).fetchall()
             assert untold == [], (name, table)
         lines = con.execute("select count(*), count(*) filter (where sentence is null) from results.findings")
-        assert lines.fetchone()[1] == 0, name  # type: ignore[index]
+        assert lines.fetchone()[1] == 0, name
 
 
 def test_a_constant_outcome_supports_no_finding_about_it(tmp_path: Path) -> None:

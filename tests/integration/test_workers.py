@@ -136,7 +136,7 @@ def test_a_job_whose_process_is_killed_is_done_again(tmp_path: Path) -> None:
 
 def until_taken(workers: Workers) -> None:
     """Wait until no job is open."""
-    while workers._open:  # type: ignore[attr-defined]
+    while workers._open:
         time.sleep(0.05)
 
 
@@ -241,7 +241,7 @@ def test_no_more_is_handed_over_than_can_be_held(monkeypatch: pytest.MonkeyPatch
         opened = []
         for _ in range(3):
             workers.start(partial(pow, 2, 3))
-            opened.append(bool(workers._open))  # type: ignore[attr-defined]
+            opened.append(bool(workers._open))
         return opened
 
     assert with_workers(body, workers=2) == [False] * 3

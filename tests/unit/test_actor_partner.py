@@ -118,7 +118,7 @@ def test_difficult_dyads_have_a_status_and_a_sentence(columns: list, status: Sta
     [
         lambda: actor_partner([1, np.inf], [1, 2], [1, 2], [1, 2]),
         lambda: actor_partner([1, 2, 3], [1, 2], [1, 2], [1, 2]),
-        lambda: actor_partner([1, 2], [1, 2], [1, 2], [1, 2], errors="MLR"),  # type: ignore[arg-type]
+        lambda: actor_partner([1, 2], [1, 2], [1, 2], [1, 2], errors="MLR"),
         lambda: actor_partner([1, 2], [1, 2], [1, 2], [1, 2])["k"],
     ],
 )

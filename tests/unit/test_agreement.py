@@ -137,10 +137,10 @@ def test_kappa_of_one_category_or_of_nobody_is_not_a_number() -> None:
         lambda: agree([1, 2, 3], [1, 2]),
         lambda: intraclass([[1], [2]]),
         lambda: intraclass([[1, 2], [2, 3], [4, 6]])["ICC(B,2)"],
-        lambda: concordance([1, 2, 3], [1, 2, 3], interval="exact"),  # type: ignore[arg-type]
+        lambda: concordance([1, 2, 3], [1, 2, 3], interval="exact"),
         lambda: kappa([1, 2], [1, 2, 3]),
         lambda: kappa([1, 2], [1, 3], categories=[1, 2]),
-        lambda: kappa([1, 2], [1, 2], weights="cubic"),  # type: ignore[arg-type]
+        lambda: kappa([1, 2], [1, 2], weights="cubic"),
         lambda: agree([1, 2, 3], [1, 2, 4])["gamma"],
     ],
 )

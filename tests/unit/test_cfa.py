@@ -113,7 +113,7 @@ def test_items_without_scale_are_left_out_and_named() -> None:
         (lambda c: c[:4, :4], 300, "shape"),
     ],
 )
-def test_bad_input_is_refused_in_words(change, n: int, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_input_is_refused_in_words(change, n: int, message: str) -> None:
     covariance = draw(*simple_population(3), 300, 1).cov().to_numpy()
     with pytest.raises(AnalysisError, match=message):
         cfa(change(covariance), n, item_names(15), SCALES)

@@ -186,8 +186,8 @@ class TestCodebook:
         assert types["topic"] == "string"
 
     def test_frames_reach_duckdb_with_null_for_blank(self, shipped: Codebook) -> None:
-        items = shipped.frames()["items"]  # noqa: F841  (DuckDB reads the variable by its name)
-        instruments = shipped.frames()["instruments"]  # noqa: F841
+        items = shipped.frames()["items"]  # noqa: F841 - DuckDB reads the variable by its name
+        instruments = shipped.frames()["instruments"]  # noqa: F841 - so this one
         with duckdb.connect() as connection:
             assert connection.execute(
                 "select count(*), count(min_value), typeof(any_value(min_value)) from items"

@@ -36,7 +36,7 @@ def answers(seed: int, categories: int = 7) -> pd.DataFrame:
 
 
 def solved(data: pd.DataFrame, **options: object) -> Solution:
-    return find_components(correlate(data, **options), n_components=K)  # type: ignore[arg-type]
+    return find_components(correlate(data, **options), n_components=K)
 
 
 def figures(solution: Solution) -> dict[str, np.ndarray]:

@@ -164,7 +164,7 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 )
 def test_sizes_that_do_not_fit_are_refused(tmp_path: Path, sizes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="at least"):
-        generate(tmp_path / "study", load_codebook(), **sizes)  # type: ignore[arg-type]
+        generate(tmp_path / "study", load_codebook(), **sizes)
     assert not (tmp_path / "study").exists()
 
 

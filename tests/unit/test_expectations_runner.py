@@ -41,7 +41,7 @@ def judged(*measures: dict[str, object]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def outcome():  # type: ignore[no-untyped-def]
+def outcome():
     """One measure for each status, judged once: a run of Great Expectations takes seconds."""
     measures = [
         measure("rejected_share", 1, 100, instrument_id="wai_s", rater="client"),
@@ -153,7 +153,7 @@ def test_a_missing_column_is_named() -> None:
 def test_an_exception_inside_great_expectations_is_an_error_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """One expectation reads a column that is not there; the other checks are judged as ever."""
 
-    def suites_with_a_fault(context, checks):  # type: ignore[no-untyped-def]
+    def suites_with_a_fault(context, checks):
         suites = make_suites(context, checks)
         for suite in suites.values():
             for expectation in suite.expectations:
@@ -180,7 +180,7 @@ def test_an_exception_inside_great_expectations_is_an_error_not_a_failure(monkey
 
 
 def test_a_crash_of_a_whole_suite_is_an_error_of_its_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def suites_with_a_crash(context, checks):  # type: ignore[no-untyped-def]
+    def suites_with_a_crash(context, checks):
         return {**make_suites(context, checks), "critical": object()}
 
     monkeypatch.setattr(runner_module, "make_suites", suites_with_a_crash)

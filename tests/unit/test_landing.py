@@ -247,7 +247,7 @@ def test_a_killed_refresh_leaves_whole_deliveries(tmp_path: Path) -> None:
             if sink._source.file_name == "b.csv":
                 os._exit(9)
 
-        PackingSink.flush = die  # type: ignore[method-assign]
+        PackingSink.flush = die
         with landed(study):
             pass
         os._exit(0)

@@ -91,7 +91,7 @@ def test_labels_from_file(tmp_path: Path) -> None:
     assert ("value_labels_missing", "w12") in told
     assert ("value_labels_ambiguous", "w1") in told
     assert ("value_labels_out_of_range", "w11") in told
-    assert rule_of(layout, 3)["labels_only"] == False  # noqa: E712 (a numpy boolean)
+    assert rule_of(layout, 3)["labels_only"] == False  # noqa: E712 - a numpy boolean is not the object False
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_awkward_designs_have_a_status_and_a_sentence(post: list, cluster: list,
     [
         lambda: random_intercept([1, 2, np.inf], cluster=[1, 1, 2]),
         lambda: random_intercept([1, 2, 3], cluster=[1, 1]),
-        lambda: random_intercept([1, 2, 3], cluster=[1, 1, 2], method="bayes"),  # type: ignore[arg-type]
+        lambda: random_intercept([1, 2, 3], cluster=[1, 1, 2], method="bayes"),
         lambda: random_intercept([1, 2, 3, 5], cluster=[1, 1, 2, 2], outer=["a", "b", "a", "a"]),
         lambda: random_intercept([1, 2, 3, 5], cluster=[1, 1, 2, 2], outer=["a", "a", None, "b"]),
         lambda: random_intercept([1, 2, 3, 5], cluster=[1, 1, 2, 2])["x"],

@@ -70,7 +70,7 @@ def test_small_sites_are_left_out_of_pooled_correlations() -> None:
         lambda: pool([1, 2], [0.1, 0.0]),
         lambda: pool([1, 2], [0.1]),
         lambda: pool([1, np.inf], [0.1, 0.1]),
-        lambda: pool([1, 2], [0.1, 0.1], method="PM"),  # type: ignore[arg-type]
+        lambda: pool([1, 2], [0.1, 0.1], method="PM"),
         lambda: pool_correlations([1.2, 0.1], [10, 10]),
         lambda: pool_correlations([0.2, 0.1], [10]),
         lambda: leave_one_out([1, 2], [0.1, 0.1], sites=["a"]),
