@@ -220,7 +220,11 @@ def rotate_stack(
 
 
 def _rotate_apart(stack: np.ndarray, name: str, start: np.ndarray | None, settings: RotationSettings) -> RotationStack:
-    """One after the other: loadings that span too few dimensions come to nothing, and nothing but themselves."""
+    """One after the other: loadings that span too few dimensions come to nothing, and nothing but themselves.
+
+    A singular transform on the way of a search costs that search one step (`rotation_gpa._inverses`); such loadings
+    have no rotation at all, and numpy gives up a whole stack for one of them.
+    """
     rotated = []
     for place, loadings in enumerate(stack):
         own = start if start is None or np.ndim(start) == 2 else start[place : place + 1]
