@@ -56,8 +56,8 @@ class Analysis:
     def n(self) -> str:
         """Rows and people in words."""
         return (
-            f"n = {words.several(self.n_rows or 0, 'row')} of {words.several(self.n_clients or 0, 'client')} with "
-            f"{words.several(self.n_therapists or 0, 'therapist')} at {words.several(self.n_sites or 0, 'site')}"
+            f"n = {words.count_of(self.n_rows or 0, 'row')} of {words.count_of(self.n_clients or 0, 'client')} with "
+            f"{words.count_of(self.n_therapists or 0, 'therapist')} at {words.count_of(self.n_sites or 0, 'site')}"
         )
 
     def said(self) -> list[Block]:
@@ -82,7 +82,7 @@ class Analysis:
         texts: tuple[Block, ...] = tuple(Text(note) for note in notes)
         if len(notes) <= few:
             return [Text(f"To be read with care: {' '.join(notes)}", "notice")]
-        return [Fold(f"{self.title}: {words.several(len(notes), 'note')} to read it with care", texts)]
+        return [Fold(f"{self.title}: {words.count_of(len(notes), 'note')} to read it with care", texts)]
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,9 @@ def section(registry: Registry) -> Section:
             )
         )
     else:
-        blocks.append(Text(f"All {words.several(len(registry.analyses), 'analysis', 'analyses')} ended as ok.", "good"))
+        blocks.append(
+            Text(f"All {words.count_of(len(registry.analyses), 'analysis', 'analyses')} ended as ok.", "good")
+        )
     blocks.append(
         foldable(
             table(

@@ -96,8 +96,8 @@ def _figure(place: int, outcome: str, rows: list[Row], registry: Registry) -> Fi
         description=f"Forest plot of {len(marks)} paths. The largest is {words.number(strongest['estimate'])}: "
         f"{strongest['whose'].lower()} with the {strongest['view']} of {strongest['scale']}.",
         caption=f"Standardised paths, each adjusted for the other view, with {registry.level}intervals that allow for "
-        f"clients of one therapist being alike. n = up to {words.several(n, 'dyad')} with "
-        f"{words.several(therapists, 'therapist')}. Association, not cause.",
+        f"clients of one therapist being alike. n = up to {words.count_of(n, 'dyad')} with "
+        f"{words.count_of(therapists, 'therapist')}. Association, not cause.",
     )
 
 

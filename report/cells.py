@@ -99,7 +99,7 @@ def _accounts_figure(accounts: list[Row], n_cells: int) -> Figure:
         description=f"Stacked bars of {len(shown)} sites. The smallest share accepted is "
         f"{words.share(worst['accepted'], worst['n_cells'])} at {worst['site_id']}.",
         caption="Each bar is all cells of a site's deliveries, divided by what became of them. "
-        f"n = {words.count(n_cells)} cells of {words.several(len(accounts), 'site')}.{some}",
+        f"n = {words.count(n_cells)} cells of {words.count_of(len(accounts), 'site')}.{some}",
     )
 
 

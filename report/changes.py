@@ -80,7 +80,7 @@ _COLUMNS = ["Site", "Instrument", "Rater", "Change", "Answers#", "Note"]
 
 
 def _counted(row: Row) -> tuple[str, ...]:
-    note = words.several(row["forms"], "form") if row["forms"] else row["note"] or ""
+    note = words.count_of(row["forms"], "form") if row["forms"] else row["note"] or ""
     return (
         row["site_id"] or "whole study",
         row["instrument_id"] or words.NOTHING,

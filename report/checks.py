@@ -57,9 +57,9 @@ def section(warehouse: Warehouse) -> Section:
     n = {status: sum(row["n"] for row in counts if row["status"] == status) for status in ("pass", "not_applicable")}
     found = warehouse.rows(_NOT_PASSED)
     judged = sum(row["n"] for row in counts) - n["not_applicable"]
-    aside = words.several(n["not_applicable"], "result") if n["not_applicable"] else "no result"
+    aside = words.count_of(n["not_applicable"], "result") if n["not_applicable"] else "no result"
     told = (
-        f"{words.count(n['pass'])} of {words.several(judged, 'judged result')} passed; {aside} had too little to "
+        f"{words.count(n['pass'])} of {words.count_of(judged, 'judged result')} passed; {aside} had too little to "
         "judge. A check is measured once for each site, instrument or item it applies to."
     )
     blocks: list[Block] = [Text(told)]
@@ -71,8 +71,8 @@ def section(warehouse: Warehouse) -> Section:
     for severity, by_check in by_severity.items():
         title, tone = _SEVERITIES.get(severity, (severity, ""))
         total = sum(rows[0]["of_this_check"] for rows in by_check.values())
-        of_checks = words.several(len(by_check), "check")
-        blocks.append(Text(f"{title}: {words.several(total, 'result')} of {of_checks} did not pass.", tone))
+        of_checks = words.count_of(len(by_check), "check")
+        blocks.append(Text(f"{title}: {words.count_of(total, 'result')} of {of_checks} did not pass.", tone))
         blocks += [_check(rows) for rows in by_check.values()]
     return Section("checks", "Checks that did not pass", tuple(blocks))
 

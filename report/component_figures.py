@@ -70,7 +70,7 @@ def scree(name: str, title: str, rows: list[Row], n: str) -> Figure:
         description=f"Falling eigenvalues from {words.number(shown[0]['observed'])}; {suggested} of them are retained "
         f"by {reference}.",
         caption=f"Eigenvalues of the items' correlations, and what random data of the same size give ({reference}). "
-        f"This rule keeps {words.several(suggested or 0, 'component')}.{some} {n}.",
+        f"This rule keeps {words.count_of(suggested or 0, 'component')}.{some} {n}.",
     )
 
 
@@ -130,8 +130,8 @@ def pattern(name: str, title: str, rows: list[Row], labels: dict[int, str], sali
         (squares + written).properties(width=alt.Step(58), height=alt.Step(18)),
         {"rows": cells},
         title=f"Loadings: {title}",
-        description=f"A heat map of {words.several(len(order), 'item')} and {words.several(len(heads), 'component')} "
-        f"with {words.several(n_salient, 'salient loading')}, "
+        description=f"A heat map of {words.count_of(len(order), 'item')} and {words.count_of(len(heads), 'component')} "
+        f"with {words.count_of(n_salient, 'salient loading')}, "
         "sorted by component.",
         caption="Pattern coefficients, items sorted by the component they load on most. Framed and bold: salient, from "
         f"{words.number(salience)} in absolute size. Labels of components are suggestions from the items' themes, not "

@@ -132,7 +132,7 @@ def _solution(tables: _Tables, matched: Correspondences, registry: Registry, one
     blocks += item_blocks(own["items"], own["correlations"], loadings, one, few)
     if not blocks:
         blocks.append(Text("The analysis left no rows.", "empty"))
-    number = words.several(one.n_components, "component") if one.n_components else words.plain(one.status)
+    number = words.count_of(one.n_components, "component") if one.n_components else words.plain(one.status)
     return Fold(f"{one.title}: {number}", tuple(blocks), is_open=one.item_set == "joint")
 
 

@@ -102,11 +102,11 @@ def _shares(known: dict[tuple[str, str], dict[str, Row]], parts: dict[str, str])
         {"rows": cells},
         title="Parts of a rating's variance",
         description="Stacked bars of variance shares for "
-        f"{words.several(len(known), 'scale and rater', 'scales and raters')}; "
+        f"{words.count_of(len(known), 'scale and rater', 'scales and raters')}; "
         f"the therapist's share is {span}.",
         caption="Shares of the variance of one rating. Shares are estimates: the table has intervals. "
-        f"n = up to {words.several(dyads, 'dyad')} of {words.several(therapists, 'therapist')}, "
-        f"{words.several(max(row['n_rows'] or 0 for row in some), 'session')} that both rated.",
+        f"n = up to {words.count_of(dyads, 'dyad')} of {words.count_of(therapists, 'therapist')}, "
+        f"{words.count_of(max(row['n_rows'] or 0 for row in some), 'session')} that both rated.",
     )
 
 

@@ -27,7 +27,7 @@ class Limits:
     @property
     def said(self) -> str:
         """`fewer than 10 dyads or 3 therapists`."""
-        return f"fewer than {words.several(self.dyads, 'dyad')} or {words.several(self.therapists, 'therapist')}"
+        return f"fewer than {words.count_of(self.dyads, 'dyad')} or {words.count_of(self.therapists, 'therapist')}"
 
 
 def read_limits(warehouse: Warehouse) -> Limits:

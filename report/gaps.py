@@ -40,13 +40,8 @@ def gap_blocks(warehouse: Warehouse) -> list[Block]:
         ),
     ]
     if len(shown) < len(rows):
-        blocks.append(
-            Text(
-                f"{words.several(len(rows) - len(shown), 'theme of a session is', 'themes of sessions are')} withheld: "
-                f"{few.said}.",
-                "notice",
-            )
-        )
+        held = words.count_of(len(rows) - len(shown), "theme of a session is", "themes of sessions are")
+        blocks.append(Text(f"{held} withheld: {few.said}.", "notice"))
     if shown:
         blocks += [_figure(shown), foldable(_table(shown))]
     return blocks
@@ -69,17 +64,17 @@ def _figure(shown: list[Row]) -> Figure:
     )
     ticks = base.mark_tick(color=INK, thickness=2, size=15).encode(x="median:Q")
     n = sorted({row["n_dyads"] for row in own})
-    counted = words.several(n[0], "dyad") if len(n) == 1 else f"{words.count(n[0])} to {words.several(n[-1], 'dyad')}"
+    counted = words.count_of(n[0], "dyad") if len(n) == 1 else f"{words.count(n[0])} to {words.count_of(n[-1], 'dyad')}"
     therapists = max(row["n_therapists"] for row in own)
     return figure(
         "gaps",
         alt.layer(zero, bars, ticks).properties(width=420, height=alt.Step(24)),
         {"rows": [{name: row[name] for name in fields} for row in own], "zero": [{"at": 0}]},
         title=f"Gaps of client and therapist by theme, session “{session}”",
-        description=f"Bars of the middle half of dyads for {words.several(len(own), 'theme')}; medians from "
+        description=f"Bars of the middle half of dyads for {words.count_of(len(own), 'theme')}; medians from "
         f"{words.number(own[-1]['median'], 1)} ({order[-1]}) to {words.number(own[0]['median'], 1)} ({order[0]}).",
         caption="Bar: the middle half of the dyads; line: the median. Right of zero the client sees more of it. "
-        f"n = {counted} with up to {words.several(therapists, 'therapist')}.",
+        f"n = {counted} with up to {words.count_of(therapists, 'therapist')}.",
     )
 
 

@@ -66,7 +66,7 @@ def _items(items: list[Row], one: Analysis) -> Table:
         ],
         "Of keyed answers: reverse-keyed items are turned, so that a high mean is much of what the instrument "
         "measures. Kurtosis of a normal distribution is 0. Missing: share of the "
-        f"{words.several(one.n_rows or 0, 'row')} without an answer.",
+        f"{words.count_of(one.n_rows or 0, 'row')} without an answer.",
     )
 
 
@@ -112,8 +112,8 @@ def _heat_map(pairs: list[Row], loadings: list[Row], one: Analysis) -> Figure | 
 def _n_of_pairs(pairs: list[Row]) -> str:
     least, most = min(row["n_rows"] for row in pairs), max(row["n_rows"] for row in pairs)
     if least == most:
-        return f"n = {words.several(least, 'row')} behind every pair"
-    return f"n = {words.count(least)} to {words.several(most, 'row')} behind a pair"
+        return f"n = {words.count_of(least, 'row')} behind every pair"
+    return f"n = {words.count(least)} to {words.count_of(most, 'row')} behind a pair"
 
 
 def _pairs(pairs: list[Row]) -> Table:
@@ -124,7 +124,7 @@ def _pairs(pairs: list[Row]) -> Table:
     named = [("highest", row) for row in by_size[:few]] + [("lowest", row) for row in by_size[len(pairs) - few :]]
     named += [("largest residual", row) for row in left[:few]]
     return table(
-        f"Pairs of items that stand out, of {words.several(len(pairs), 'pair')}",
+        f"Pairs of items that stand out, of {words.count_of(len(pairs), 'pair')}",
         ["Pair", "With", "Why named", "Correlation#", "Residual#", "Rows#", "Status"],
         [
             (

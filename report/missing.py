@@ -120,7 +120,7 @@ def _careless(warehouse: Warehouse) -> list[Block]:
         return []
     forms, flagged = sum(row["forms"] for row in found), sum(row["flagged"] for row in found)
     if not flagged:
-        return [Text(f"None of {words.several(forms, 'form')} shows signs of careless responding.")]
+        return [Text(f"None of {words.count_of(forms, 'form')} shows signs of careless responding.")]
     made = table(
         f"Forms with signs of careless responding ({words.count(flagged)} of {words.count(forms)})",
         ["Site", "Forms#", "Flagged#", "Share#"],

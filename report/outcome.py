@@ -158,10 +158,10 @@ def _forest(
         _forest_chart(marks, order),
         {"rows": marks},
         title=f"Components and {outcome}, {rater}-rated",
-        description=f"Forest plot of {words.several(len(order), 'component')}. The largest coefficient is "
+        description=f"Forest plot of {words.count_of(len(order), 'component')}. The largest coefficient is "
         f"{words.number(strongest['estimate'])} for {strongest['predictor']} ({strongest['model'].lower()}).",
         caption=f"Correlations and standardised slopes with {about_intervals(plain, names.registry)}. "
-        f"n = {_from_to(plain)} rows with up to {words.several(therapists, 'therapist')}. Association, not cause.",
+        f"n = {_from_to(plain)} rows with up to {words.count_of(therapists, 'therapist')}. Association, not cause.",
     )
 
 

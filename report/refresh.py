@@ -105,19 +105,19 @@ def _at_a_glance(warehouse: Warehouse) -> list[Block]:
     glance = warehouse.row(_GLANCE) or {}
     said: list[Block] = [accounted(glance["cells"], glance["unaccounted"])]
     if glance["failed"]:
-        said.append(Text(f"{words.several(glance['failed'], 'critical check result')} did not hold.", "bad"))
+        said.append(Text(f"{words.count_of(glance['failed'], 'critical check result')} did not hold.", "bad"))
     if not glance["judged"]:
         said.append(Text("No check has judged this build.", "warning"))
     elif glance["warned"]:
-        text = f"{words.several(glance['warned'], 'check')} of {glance['judged']:,} warned; see “Checks”."
+        text = f"{words.count_of(glance['warned'], 'check')} of {glance['judged']:,} warned; see “Checks”."
         said.append(Text(text, "warning"))
     elif not glance["failed"]:
-        said.append(Text(f"None of {words.several(glance['judged'], 'check')} failed or warned.", "good"))
+        said.append(Text(f"None of {words.count_of(glance['judged'], 'check')} failed or warned.", "good"))
     if not glance["analyses"]:
         said.append(Text("No analysis was asked for or has run in this refresh.", "notice"))
     elif glance["analyses_not_ok"]:
         text = (
-            f"{glance['analyses_not_ok']:,} of {words.several(glance['analyses'], 'analysis', 'analyses')} ended with "
+            f"{glance['analyses_not_ok']:,} of {words.count_of(glance['analyses'], 'analysis', 'analyses')} ended with "
             "another status than ok; each says why under “Analyses”."
         )
         said.append(Text(text, "notice"))
@@ -130,7 +130,7 @@ def accounted(cells: float | None, unaccounted: float | None) -> Text:
         return Text("No cell has been delivered yet, so there is none to account for.", "notice")
     if unaccounted:
         text = (
-            f"{words.several(abs(unaccounted), 'cell')} of {words.count(cells)} "
+            f"{words.count_of(abs(unaccounted), 'cell')} of {words.count(cells)} "
             f"{'is' if abs(unaccounted) == 1 else 'are'} not accounted for; such a build must not be used."
         )
         return Text(text, "bad")

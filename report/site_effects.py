@@ -35,7 +35,7 @@ def site_effect_blocks(warehouse: Warehouse, registry: Registry) -> list[Block]:
         return blocks
     hidden = (warehouse.row(_SUPPRESSED) or {"n": 0})["n"]
     kept = (
-        f" {words.several(hidden, 'figure')} of single sites are withheld, as they rest on few people."
+        f" {words.count_of(hidden, 'figure')} of single sites are withheld, as they rest on few people."
         if hidden
         else ""
     )

@@ -102,7 +102,7 @@ def _said(known: list[Row]) -> str:
         )
 
     return (
-        f"Of {words.several(len(surfaces), 'surface')} (outcome by scale), the slope of agreement (a1) is clear of "
+        f"Of {words.count_of(len(surfaces), 'surface')} (outcome by scale), the slope of agreement (a1) is clear of "
         f"zero in {words.count(clear('a1'))}, the slope of disagreement (a3) in {words.count(clear('a3'))}, and "
         f"outcome is poorer the further the two are apart (a4 below zero) in {words.count(clear('a4', below=True))}, "
         "each below .05 after Holm within its outcome. Curvature needs many more dyads than slopes: where it is not "
@@ -139,7 +139,7 @@ def _figure(place: int, name: str, rows: list[Row], spread: list[Row]) -> Figure
         "differ; the table below has their slopes and curvatures.",
         caption="Left: both rate alike, points above or below the mean of all ratings. Right: client's rating minus "
         "therapist's, at the mean of all ratings. Drawn over the middle nine tenths of the dyads; the curves carry no "
-        f"intervals, the table does. n = {words.several(n, 'dyad')}.{left}",
+        f"intervals, the table does. n = {words.count_of(n, 'dyad')}.{left}",
     )
 
 

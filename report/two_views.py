@@ -131,7 +131,7 @@ def _heat_map(place: int, named: list[tuple[str, str, Row]]) -> Figure:
         "Client component",
         "Therapist component",
         "Correlations of component scores over dyads. Bold: below .05 after Holm's adjustment. "
-        f"n = {words.several(dyads, 'dyad')} with {words.several(therapists, 'therapist')}.",
+        f"n = {words.count_of(dyads, 'dyad')} with {words.count_of(therapists, 'therapist')}.",
     )
 
 
@@ -199,5 +199,5 @@ def _intervals(place: int, rows: list[Row], registry: Registry) -> Figure:
         title="Agreement of client and therapist, by scale",
         description=f"Estimates with intervals for {n_scales} scales; the table below has the numbers.",
         caption="Left: mean difference, client minus therapist; right: intraclass correlation of single ratings; "
-        f"{about_intervals(rows, registry)}. n = up to {words.several(dyads, 'dyad')}.",
+        f"{about_intervals(rows, registry)}. n = up to {words.count_of(dyads, 'dyad')}.",
     )

@@ -93,8 +93,8 @@ def plain(slug: str | None) -> str:
     return NOTHING if not slug else slug.replace("_", " ")
 
 
-def several(n: float, one: str, many: str | None = None) -> str:
-    """A count with its noun in singular or plural."""
+def count_of(n: float, one: str, many: str | None = None) -> str:
+    """A count as :func:`count` writes it, with its noun in singular or plural."""
     return f"{count(n)} {one if n == 1 else many or one + 's'}"
 
 
