@@ -1,0 +1,1 @@
+"""What the claims about speed and memory rest on; nothing of it is installed."""

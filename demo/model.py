@@ -20,24 +20,46 @@ class Item(Protocol):
     """What the demo asks of an item of the codebook."""
 
     @property
-    def instrument_id(self) -> str: ...
+    def instrument_id(self) -> str:
+        """Its questionnaire."""
+        ...
+
     @property
-    def item_id(self) -> str: ...
+    def item_id(self) -> str:
+        """Its name, such as ``wai_s_04``."""
+        ...
+
     @property
-    def item_number(self) -> int: ...
+    def item_number(self) -> int:
+        """Its place in the published order."""
+        ...
+
     @property
-    def reverse_keyed(self) -> bool: ...
+    def reverse_keyed(self) -> bool:
+        """Whether a high answer means little."""
+        ...
+
     @property
-    def theme(self) -> str: ...
+    def theme(self) -> str:
+        """What it is about, in one word."""
+        ...
+
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """What it is about, in a few words."""
+        ...
 
 
 class Codebook(Protocol):
     """What the demo asks of a codebook. The commands use the demo, so it takes theirs instead of loading one."""
 
-    def items(self, instrument_id: str, /) -> tuple[Any, ...]: ...
-    def item_range(self, item: Any, /) -> tuple[float, float]: ...
+    def items(self, instrument_id: str, /) -> tuple[Any, ...]:
+        """The items of an instrument, in their order."""
+        ...
+
+    def item_range(self, item: Any, /) -> tuple[float, float]:
+        """Lowest and highest answer to an item."""
+        ...
 
 
 RATERS = ("client", "therapist")

@@ -74,10 +74,15 @@ def numeric(values: ArrayLike, name: str) -> np.ndarray:
 
 
 def labels(values: ArrayLike, name: str = "cluster", *, in_order: bool = True) -> tuple[np.ndarray, int]:
-    """Number labels 0, 1, ... in sorted order, -1 where missing, and say how many there are.
+    """Codes (n,) of labels, numbered 0, 1, ... in sorted order, -1 where missing, and how many labels there are.
 
     Sorted, so that the numbering (and with it a seeded bootstrap) does not depend on the order of the rows; where
-    nothing is drawn, ``in_order=False`` numbers them as they come, which many distinct labels make quicker.
+    nothing is drawn, ``in_order=False`` numbers them as they come, which many distinct labels make quicker. Raises
+    :class:`AnalysisError` for anything but one label per row.
+
+    >>> codes, n_labels = labels(["south", "north", None, "south"])
+    >>> codes.tolist(), n_labels
+    ([1, 0, -1, 1], 2)
     """
     plain = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
     # Whole numbers sort as such; everything else as objects, so that words are never cut to one width.
@@ -129,7 +134,8 @@ def complete(columns: Mapping[str, ArrayLike], cluster: ArrayLike | None = None)
 
 
 def numbered(values: ArrayLike, name: str, kept: np.ndarray, *, in_order: bool = True) -> tuple[np.ndarray, int]:
-    """Codes 0, 1, ... of the ``kept`` rows and how many there are; a row without a label is alone."""
+    """Codes (n_kept,) of those rows that the mask ``kept`` (n,) keeps, and how many there are; a row without a label is
+    alone. Raises :class:`AnalysisError` as :func:`labels`, and for another number of labels than rows."""
     codes, n_labels = labels(values, name, in_order=in_order)
     if len(codes) != len(kept):
         raise AnalysisError(
@@ -170,7 +176,7 @@ def named_columns(columns: Columns | None) -> dict[str, ArrayLike]:
 
 
 def is_constant(values: np.ndarray) -> bool:
-    """True when the values do not vary beyond rounding (or there are none)."""
+    """True when the values (n,) do not vary beyond rounding (or there are none)."""
     if values.size == 0:
         return True
     spread = float(np.max(values) - np.min(values))

@@ -143,6 +143,7 @@ def leave_one_out(
     effects: ArrayLike, variances: ArrayLike, sites: Sequence[object] | None = None, **options: Any
 ) -> LeftOut:
     """:func:`pool` without each site in turn; ``sites`` (k,) names them (1, 2, ... if None). Fewer than two: none.
+    Raises :class:`AnalysisError` as :func:`pool`, and for another number of names than effects.
 
     >>> found = leave_one_out([0.2, 0.3, 0.7], [0.01, 0.01, 0.01], ["north", "south", "east"])
     >>> {site: round(pooled.estimate, 6) for site, pooled in zip(found.sites, found.pooled)}

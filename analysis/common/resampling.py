@@ -30,7 +30,9 @@ _CHUNK_CELLS = 2**22
 class MapFunction(Protocol):
     """Anything that maps like the built-in :func:`map`: a process pool's ``map``, a Dask client's wrapper."""
 
-    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]: ...
+    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterable[Any]:
+        """What ``function`` gives for each of ``items``, in their order."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def cluster_codes(clusters: Sequence[Any] | np.ndarray | pd.Series | None, n_row
     """Whole numbers 0..n_clusters-1 per row (in order of the sorted labels) and the number of clusters.
 
     Without ``clusters`` every row is its own. A row whose label is missing is a cluster of its own: it is known only
-    not to be shown to belong with any other.
+    not to be shown to belong with any other. Raises :class:`AnalysisError` for another number of labels than rows.
     """
     if clusters is None:
         return np.arange(n_rows), n_rows

@@ -77,7 +77,8 @@ class CoefficientCovariance:
 
 
 def least_squares(design: np.ndarray, outcome: np.ndarray) -> LeastSquares:
-    """Fit by an orthogonal basis of the design and a singular value decomposition of its triangular factor.
+    """Fit of ``outcome`` (n,) on ``design`` (n, k) by an orthogonal basis and a singular value decomposition of its
+    triangular factor.
 
     Columns are centred, when the first is the intercept, and scaled: units and origins must not decide the rank.
     """
@@ -141,7 +142,11 @@ def classical(fit: LeastSquares) -> CoefficientCovariance:
 
 
 def heteroskedastic(fit: LeastSquares, kind: str = "HC3") -> CoefficientCovariance:
-    """HC0 to HC5, tested with the residual degrees of freedom. Rows of leverage 1 have no residual and are left out."""
+    """HC0 to HC5, tested with the residual degrees of freedom. Rows of leverage 1 have no residual and are left out.
+
+    White (1980), MacKinnon & White (1985), Cribari-Neto (2004; 2007), as R's sandwich has them. Raises
+    :class:`AnalysisError` for another ``kind``.
+    """
     n, rank = fit.basis.shape
     leverage = (fit.basis**2).sum(axis=1)
     rest = np.where(1.0 - leverage > LEVERAGE_TOLERANCE, 1.0 - leverage, np.inf)
@@ -199,7 +204,7 @@ def cluster_robust(fit: LeastSquares, codes: np.ndarray, n_clusters: int, kind: 
 
 def coefficient_covariance(fit: LeastSquares, codes: np.ndarray, n_clusters: int, kind: str) -> CoefficientCovariance:
     """The one of :data:`COVARIANCES` that ``kind`` names; HC3 instead of a clustered one when there is one cluster
-    (its ``kind`` tells)."""
+    (its ``kind`` tells). ``codes`` (n,) numbers the clusters from 0."""
     if kind == "classical":
         return classical(fit)
     if kind in HETEROSKEDASTIC:

@@ -32,7 +32,7 @@ def tucker_congruence(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Tucker's phi between every column of ``left`` (..., p, k) and of ``right`` (..., p, m): (..., k, m).
 
     phi_ij = sum(a_i b_j) / sqrt(sum(a_i^2) sum(b_j^2)) (Tucker 1951); no centring, so it is not a correlation. A column
-    of zeros has no congruence: NaN.
+    of zeros has no congruence: NaN. Raises :class:`AnalysisError` when the sides have different numbers of items.
 
     >>> tucker_congruence(np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])).round(6).tolist()
     [[1.0]]
@@ -108,7 +108,8 @@ def orthogonal_procrustes(loadings: np.ndarray, target: np.ndarray) -> np.ndarra
 
 
 def orthogonal_basis(pattern: np.ndarray, phi: np.ndarray) -> np.ndarray:
-    """Loadings (..., p, k) on uncorrelated axes that span the same space: pattern times the square root of phi.
+    """Loadings (..., p, k) on uncorrelated axes that span the same space: ``pattern`` (..., p, k) times the square root
+    of ``phi`` (..., k, k).
 
     Their products with themselves are the model's: B B' = L Phi L'. Procrustes rotation starts from these, so that
     its result does not depend on the oblique rotation that came before.

@@ -84,7 +84,8 @@ class SimpleStructure:
 
 
 def discrepancy(sample: np.ndarray, implied: np.ndarray) -> float:
-    """log|Sigma| + trace(S Sigma^-1) - log|S| - p; infinite where Sigma is not positive definite."""
+    """log|Sigma| + trace(S Sigma^-1) - log|S| - p; for ``sample`` S and ``implied`` Sigma (p, p); infinite
+    where Sigma is not positive definite."""
     try:
         root = np.linalg.cholesky(implied)
     except np.linalg.LinAlgError:
@@ -109,7 +110,8 @@ def gradient_and_information(
 
 
 def fisher_scoring(model: SimpleStructure, sample: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Parameters at the lowest discrepancy from a correlation matrix ``sample``, and whether the gradient is zero."""
+    """Parameters (q,) at the lowest discrepancy from a correlation matrix ``sample`` (p, p), and whether the gradient
+    is zero there."""
     theta = model.start(sample)
     value = discrepancy(sample, model.implied(theta))
     for _ in range(_STEPS):

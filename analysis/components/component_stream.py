@@ -156,7 +156,10 @@ def study_component_stream(
 
 
 def correlate_sums(passed: FirstPass, settings: ComponentSettings) -> Correlations:
-    """Correlations from sums, as :func:`analysis.correlations.correlation.correlate` makes them from rows."""
+    """Correlations from sums, as :func:`analysis.correlations.correlation.correlate` makes them from rows.
+
+    Raises :class:`AnalysisError` for polychoric ones when pairs of answers were not counted.
+    """
     left_out: tuple[LeftOut, ...] | None = None
     products, counts = passed.correlated.products, passed.correlated.counts
     if settings.missing == "complete":

@@ -230,6 +230,16 @@ def bootstrap_congruence(
     drawn independently. Each refit is aligned to its own full solution, and the pairs are those matched there.
 
     Raises :class:`AnalysisError` as :func:`congruence` and :func:`analysis.components.stability.bootstrap_solution` do.
+
+    >>> from analysis.components.components import find_components
+    >>> from analysis.correlations.correlation import correlate
+    >>> draw = np.random.default_rng(1).normal
+    >>> loadings = np.repeat(np.eye(2), 3, axis=0)
+    >>> answers = [draw(size=(200, 2)) @ loadings.T + draw(size=(200, 6)) for _ in range(2)]
+    >>> samples = [Sample(find_components(correlate(one), n_components=2), one) for one in answers]
+    >>> found = bootstrap_congruence(*samples, seed=1, replicates=20).to_frame()
+    >>> len(found), bool((found["congruence_lower"] > 0.9).all())
+    (2, True)
     """
     check_level(level)
     estimate = congruence(left.solution, right.solution)

@@ -279,6 +279,15 @@ def wording_check(
 
     Without reverse-keyed items among the salient ones there is nothing to check: status ``not_applicable``, p is NaN.
     Raises :class:`AnalysisError` for a threshold outside (0, 1].
+
+    >>> from analysis.components.components import find_components
+    >>> pattern = np.repeat(np.eye(2), 3, axis=0) * 0.7
+    >>> matrix = pattern @ pattern.T
+    >>> np.fill_diagonal(matrix, 1)
+    >>> solution = find_components(matrix, 300, list("abcdef"), n_components=2)
+    >>> found = wording_check(solution, ["d", "e", "f"])
+    >>> sorted(found.n_reversed.tolist()), sorted(found.p_value.round(6).tolist())
+    ([0, 3], [0.05, 1.0])
     """
     belongs = salience(solution, threshold).belongs
     turned = np.array([item in set(reversed_items) for item in solution.items])

@@ -108,7 +108,10 @@ def schmid_leiman(solution: Solution) -> GeneralFactor:
 
 
 def second_order_loadings(phi: np.ndarray) -> tuple[np.ndarray, Status, tuple[str, ...]]:
-    """Loadings (k,) of the components on one general factor of their correlations ``phi`` (k, k), with a status."""
+    """Loadings (k,) of the components on one general factor of their correlations ``phi`` (k, k), with a status.
+
+    Raises :class:`AnalysisError` for orthogonal components, which have none.
+    """
     k = len(phi)
     if k == 1:
         return np.ones(1), Status.OK, ()

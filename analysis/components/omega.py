@@ -136,6 +136,9 @@ def one_factor_omega(correlation: np.ndarray, items: tuple[str, ...]) -> OneFact
     """Omega of a scale from the correlations (p, p) of its items, which are taken as keyed.
 
     Raises :class:`AnalysisError` for fewer than three items (one factor of two is not identified).
+
+    >>> round(one_factor_omega(np.full((3, 3), 0.5) + 0.5 * np.eye(3), ("a", "b", "c")).model, 6)
+    0.75
     """
     matrix = np.asarray(correlation, dtype=float)
     if len(matrix) < 3:

@@ -260,6 +260,12 @@ def bootstrap_reliability(
 
     ``run`` is a ``map`` over parts of the replicates that may use many workers.
     Raises :class:`AnalysisError` for fewer than two items, an item without variance, or fewer than two clusters.
+
+    >>> draw = np.random.default_rng(1).normal
+    >>> answers = draw(size=(100, 1)) + draw(size=(100, 3))
+    >>> found = bootstrap_reliability(answers, ["a", "b", "c"], seed=1, replicates=50).to_frame()
+    >>> found["measure"].tolist(), bool(found["estimate"].between(found["lower"], found["upper"]).all())
+    (['alpha_raw', 'alpha_standardised', 'omega_model', 'omega_total'], True)
     """
     check_level(level)
     values = item_values(data, items)

@@ -20,6 +20,7 @@ class Varimax:
     """Kaiser (1958): minus a quarter of the summed squared deviations of squared loadings from their column mean."""
 
     def __call__(self, loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (B,) and gradient (B, p, m)."""
         squares = loadings**2
         deviation = squares - squares.mean(axis=-2, keepdims=True)
         return -np.sum(deviation**2, axis=(-2, -1)) / 4, -loadings * deviation
@@ -30,6 +31,7 @@ class Quartimax:
     """Neuhaus & Wrigley (1954): minus a quarter of the sum of fourth powers."""
 
     def __call__(self, loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (B,) and gradient (B, p, m)."""
         cubes = loadings**3
         return -np.sum(cubes * loadings, axis=(-2, -1)) / 4, -cubes
 
@@ -44,6 +46,7 @@ class Oblimin:
     gamma: float = 0.0
 
     def __call__(self, loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (B,) and gradient (B, p, m)."""
         squares = loadings * loadings
         cross = squares.sum(axis=-1, keepdims=True) - squares
         if self.gamma:
@@ -58,6 +61,7 @@ class CrawfordFerguson:
     kappa: float
 
     def __call__(self, loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (B,) and gradient (B, p, m)."""
         squares = loadings**2
         rows = squares.sum(axis=-1, keepdims=True) - squares
         columns = squares.sum(axis=-2, keepdims=True) - squares
@@ -72,6 +76,7 @@ class Geomin:
     delta: float = 0.01
 
     def __call__(self, loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (B,) and gradient (B, p, m)."""
         squares = loadings**2 + self.delta
         components = loadings.shape[-1]
         means = np.exp(np.log(squares).mean(axis=-1, keepdims=True))
@@ -85,5 +90,6 @@ class Target:
     target: np.ndarray
 
     def __call__(self, loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Value (B,) and gradient (B, p, m)."""
         difference = np.where(np.isnan(self.target), 0.0, loadings - self.target)
         return np.sum(difference**2, axis=(-2, -1)), 2 * difference

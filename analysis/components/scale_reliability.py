@@ -90,6 +90,11 @@ def scale_reliability(
 
     ``run`` is a ``map`` that may spread the bootstrap over workers.
     Nothing is raised for a set that cannot be judged: its rows have status and reason.
+
+    >>> answers = pd.DataFrame({"a": [1, 2, 3, 4, 5], "b": [2, 1, 4, 3, 5], "c": [5, 4, 3, 2, 2]})
+    >>> found = scale_reliability(answers, {"bond": {"a": 1, "b": 1, "c": -1}}).to_frame().set_index("measure")
+    >>> round(float(found.loc["alpha_raw", "estimate"]), 3), found.loc["omega_hierarchical", "status"]
+    (0.932, 'too_few_items')
     """
     measures, items = [], []
     statuses: list[str] = []
@@ -187,7 +192,16 @@ def reliability_of_sums(
     products: CrossProducts, sets: Mapping[str, Mapping[str, int]], *, level: float = 0.95
 ) -> ScaleReliability:
     """The same from the cross-products of all rows, where there are too many to hold: alpha with Feldt's interval and
-    omega, without a bootstrap. ``n`` is the number of rows with any answer."""
+    omega, without a bootstrap. ``n`` is the number of rows with any answer.
+
+    >>> from analysis.correlations.cross_products import CrossProducts
+    >>> answers = np.array([[1.0, 2, 5], [2, 1, 4], [3, 4, 3], [4, 3, 2], [5, 5, 2]])
+    >>> parts = [CrossProducts.from_rows(part, ("a", "b", "c")) for part in (answers[:3], answers[3:])]
+    >>> found = reliability_of_sums(parts[0] + parts[1], {"bond": {"a": 1, "b": 1, "c": -1}}).to_frame()
+    >>> found = found.set_index("measure")
+    >>> round(float(found.loc["alpha_raw", "estimate"]), 3)
+    0.932
+    """
     measures, items, statuses, warnings = [], [], list[str](), list[str]()
     for name, keys in sets.items():
         tried = attempt(_one_of_sums, products, keys, level)

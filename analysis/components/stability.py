@@ -213,6 +213,7 @@ def resampler(
     """Prepare the resampling of ``solution`` from its ``data`` (n, p); see :func:`bootstrap_solution`.
 
     ``codes`` (row codes, number of clusters) may be given instead of ``clusters`` when several data sets share them.
+    Raises :class:`AnalysisError` for an unknown alignment, items missing from the data, and fewer than two clusters.
     """
     if alignment not in ("columns", "procrustes"):
         raise AnalysisError(f"Alignment {alignment!r} is not known; choose 'columns' or 'procrustes'.")

@@ -54,8 +54,8 @@ def code_answers(values: np.ndarray) -> AnswerCodes:
 
 
 def code_whole_answers(values: np.ndarray) -> AnswerCodes | None:
-    """Codes of one byte, the kinds of an item being all whole numbers from its lowest to its highest answer; None when
-    an answer is no whole number or an item's answers lie more than 254 apart."""
+    """Codes of one byte of answers ``values`` (n, p), the kinds of an item being all whole numbers from its lowest
+    to its highest answer; None when an answer is no whole number or an item's answers lie more than 254 apart."""
     # The first rows tell nearly always where an item begins; where they do not, all of them are asked.
     lowest = np.full(values.shape[1], np.nan)
     for several in (values[:ROWS_AT_ONCE], values):

@@ -149,7 +149,14 @@ def correlate_products(
     least_share: float = 0.05,
 ) -> Correlations:
     """Pearson correlations from merged cross-products of a streaming pass. Items are screened here unless ``left_out``
-    says that it was done. With ``missing="complete"`` only complete rows may have been added to ``products``."""
+    says that it was done. With ``missing="complete"`` only complete rows may have been added to ``products``.
+
+    >>> answers = np.random.default_rng(1).integers(1, 6, size=(100, 2)).astype(float)
+    >>> sums = [CrossProducts.from_rows(part, ("a", "b")) for part in (answers[:60], answers[60:])]
+    >>> found = correlate_products(sums[0] + sums[1])
+    >>> bool(abs(found.matrix - correlate(answers, ["a", "b"]).matrix).max() < 1e-12), found.n
+    (True, 100)
+    """
     if left_out is None:
         kept, left_out = screen(products, least_answers=least_answers, least_share=least_share)
         products = products.select(kept)
@@ -168,7 +175,13 @@ def correlate_counts(
     least_answers: int = LEAST_ROWS,
     least_share: float = 0.05,
 ) -> Correlations:
-    """Polychoric correlations from merged contingency counts of a streaming pass; see :func:`correlate_products`."""
+    """Polychoric correlations from merged contingency counts of a streaming pass; see :func:`correlate_products`.
+
+    >>> answers = np.repeat([[1.0, 1.0], [1.0, 2.0], [2.0, 1.0], [2.0, 2.0]], [40, 10, 10, 40], axis=0)
+    >>> parts = [PairCounts.from_rows(part, ("a", "b")) for part in (answers[:50], answers[50:])]
+    >>> round(float(correlate_counts(parts[0] + parts[1]).matrix[0, 1]), 4)
+    0.809
+    """
     if left_out is None:
         kept, left_out = screen(counts.cross_products(), least_answers=least_answers, least_share=least_share)
         counts = counts.select(kept)

@@ -157,6 +157,11 @@ def correlate_all(
     """Every column of ``left`` with every column of ``right``; without ``right`` with each other, each pair once.
 
     Rows correspond; each pair uses the rows that have both. The same seed draws the same clusters for every pair.
+
+    >>> outcomes = pd.DataFrame({"gain": [1, 3, 2, 4], "loss": [4, 3, 2, 1]})
+    >>> found = correlate_all(pd.DataFrame({"bond": [1, 2, 3, 4]}), outcomes)
+    >>> found.to_frame()[["x", "y", "r"]].round(6).values.tolist()
+    [['bond', 'gain', 0.8], ['bond', 'loss', -1.0]]
     """
     if right is None:
         chosen = [(a, b) for i, a in enumerate(left.columns) for b in left.columns[i + 1 :]]

@@ -58,6 +58,7 @@ class Outcome:
 
 
 def effect_row(outcome: Outcome, model: str, predictor: str, term: str) -> dict[str, Any]:
+    """A row of ``outcome_effects`` that still lacks its estimate, interval and counts."""
     return {
         "outcome": outcome.name,
         "outcome_rater": outcome.rater,
@@ -82,6 +83,8 @@ def correlation_rows(
     before: np.ndarray | None,
     settings: EffectSettings,
 ) -> Iterator[dict[str, Any]]:
+    """Rows of the correlation of the predictor ``name`` with the outcome, partial where ``before`` (n,) is given: one
+    per kind of interval, or one with the reason why there is none."""
     values = outcome.predictors[name].to_numpy(dtype=float)
     used = np.isfinite(values) & np.isfinite(outcome.values)
     used &= True if before is None else np.isfinite(before)
@@ -135,6 +138,8 @@ def regression_rows(
     settings: EffectSettings,
     warnings: list[str],
 ) -> Iterator[dict[str, Any]]:
+    """Rows of the regression on all predictors at once, adjusted for ``before`` (n,) where it is given: slopes, then
+    what the model explains. What the regression warns of is added to ``warnings``."""
     # A component without a score for anyone (no salient item) would take every row with it.
     columns = outcome.predictors.dropna(axis=1, how="all")
     tried = attempt(

@@ -149,7 +149,8 @@ def within_between_rows(outcome: Outcome, settings: EffectSettings) -> Iterator[
 
 
 def stepwise_rows(outcome: Outcome, before: np.ndarray | None) -> Iterator[dict[str, Any]]:
-    """What stepwise selection would have chosen, labelled as a replication; its p values belong to no family."""
+    """What stepwise selection would have chosen, beside ``before`` (n,) where it is given; labelled as a replication,
+    its p values belong to no family."""
     model = "stepwise" if before is None else "stepwise_adjusted"
     columns = outcome.predictors.dropna(axis=1, how="all")
     tried = attempt(stepwise, outcome.values, columns, forced=None if before is None else {"before": before})
@@ -190,7 +191,7 @@ _NO_SLOPE = "A score does not vary, or the scores are collinear: there is no slo
 def overlap_change_rows(
     outcome: Outcome, without: pd.DataFrame, model: str, before: np.ndarray | None, settings: EffectSettings
 ) -> Iterator[dict[str, Any]]:
-    """By how much each slope changes when the items that overlap with outcome are left out of the scores."""
+    """By how much each slope changes in ``without`` (n, k): the scores without the items that overlap with outcome."""
     usable = [name for name in outcome.predictors.columns if without[name].notna().any()]
     groups = [usable] if outcome.jointly else [[name] for name in usable]
     for group in groups:

@@ -55,7 +55,8 @@ def stepwise(
     p_enter: float = P_ENTER,
     p_remove: float = P_REMOVE,
 ) -> Stepwise:
-    """Enter the predictor with the smallest p below ``p_enter``, remove any whose p has risen above ``p_remove``.
+    """Choose among ``predictors`` (n, k) of ``outcome`` (n,): enter the one with the smallest p below ``p_enter``,
+    remove any whose p has risen above ``p_remove``.
 
     ``forced`` columns are in every model. Rows are complete on all columns and taken as independent, as the practice
     had it. Raises :class:`AnalysisError` for a constant outcome and too few rows.

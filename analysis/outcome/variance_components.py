@@ -198,7 +198,7 @@ def gradient(sums: NestedSums, point: Point, reml: bool) -> np.ndarray:
 
 
 def maximise(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
-    """The ratios of the largest likelihood, and whether the search converged; 0 is a possible answer.
+    """The ratios (levels,) of the largest likelihood, and whether the search converged; 0 is a possible answer.
 
     A likelihood without a maximum (a few rows that a large ratio fits exactly) ends at 0, not converged.
     """

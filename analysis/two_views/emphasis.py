@@ -149,6 +149,19 @@ def emphasis(
 
     Raises :class:`AnalysisError` when fewer than two items have a theme and both raters, a range is missing or empty,
     an answer lies outside it, or the bootstrap cannot run.
+
+    >>> from analysis.components.components import find_components
+    >>> from analysis.correlations.correlation import correlate
+    >>> draw = np.random.default_rng(1).normal
+    >>> loadings = np.repeat(np.eye(2), 3, axis=0)
+    >>> answers = [draw(size=(200, 2)) @ loadings.T + draw(size=(200, 6)) for _ in range(2)]
+    >>> answers = [pd.DataFrame(one.round().clip(-3, 3) + 4, columns=list("abcdef")) for one in answers]
+    >>> raters = [Sample(find_components(correlate(one), n_components=2), one) for one in answers]
+    >>> themes = dict(zip("abcdef", ["bond"] * 3 + ["goals"] * 3))
+    >>> found = emphasis(*raters, themes, dict.fromkeys(themes, (1.0, 7.0)), seed=1, replicates=20).to_frame()
+    >>> shares = found[found["measure"] == "common_variance_share"]
+    >>> shares["theme"].tolist(), round(float(shares["client"].sum()), 6)
+    (['bond', 'goals'], 1.0)
     """
     check_level(level)
     common = shared_items(client.solution.items, therapist.solution.items)

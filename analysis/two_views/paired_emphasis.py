@@ -55,6 +55,15 @@ def paired_emphasis(
     therapist_estimate, difference (client minus therapist, over the dyads in which both answered), its standard error,
     interval and p (CR2 by ``cluster``, t with Satterthwaite's degrees of freedom), n_items, n_dyads, status, reason.
     An item left out by one of the pair is left out for both, so that both are ranked among the same items.
+
+    >>> client = pd.DataFrame({"a": [5, 4, 6], "b": [3, 3, 2]})
+    >>> therapist = pd.DataFrame({"a": [4, 4, 5], "b": [4, 3, 3]})
+    >>> one_to_seven = {"a": (1.0, 7.0), "b": (1.0, 7.0)}
+    >>> themes = {"a": "bond", "b": "goals"}
+    >>> found = paired_emphasis(client, therapist, themes, one_to_seven, cluster=["t1", "t2", "t3"])
+    >>> found.loc[found["level"] == "theme", ["subject", "measure", "difference"]].round(3).values.tolist()
+    [['bond', 'mean_rating', 11.111], ['goals', 'mean_rating', -11.111], ['bond', 'rank', 8.333], ['goals', 'rank',
+    -8.333]]
     """
     items = [item for item in client.columns if item in therapist.columns and themes.get(str(item))]
     low, high = np.array([ranges[item] for item in items], dtype=float).reshape(-1, 2).T

@@ -249,7 +249,7 @@ def _updated(curvature: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.
 
 
 def covariances(parameters: np.ndarray, parts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Covariance (..., 2, 2) of each part from its Cholesky elements (..., three per part)."""
+    """Covariance (..., 2, 2) of each part from its Cholesky elements (..., 3 x parts)."""
     found: dict[str, np.ndarray] = {}
     for at, part in enumerate(parts):
         a, c, b = (parameters[..., 3 * at + element] for element in range(3))
@@ -260,7 +260,7 @@ def covariances(parameters: np.ndarray, parts: Sequence[str]) -> dict[str, np.nd
 
 
 def by_cholesky(parameters: np.ndarray, parts: Sequence[str], slopes: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Slopes (..., three per part) of the deviance by the Cholesky elements."""
+    """Slopes (..., 3 x parts) of the deviance by the Cholesky elements."""
     made = np.empty_like(parameters)
     for at, part in enumerate(parts):
         a, c, b = (parameters[..., 3 * at + element] for element in range(3))
@@ -272,7 +272,7 @@ def by_cholesky(parameters: np.ndarray, parts: Sequence[str], slopes: Mapping[st
 
 
 def by_moments(moments: np.ndarray, parts: Sequence[str], likelihood: TwoRaterLikelihood) -> np.ndarray:
-    """Slopes (..., three per part) of the deviance by variance, covariance and variance of each part."""
+    """Slopes (..., 3 x parts) of the deviance by variance, covariance and variance of each part."""
     given = {part: _matrix(*(moments[..., 3 * at + k] for k in range(3))) for at, part in enumerate(parts)}
     found = likelihood.evaluate(given).slopes
     slopes = [s for part in parts for s in (found[part][..., 0, 0], 2 * found[part][..., 0, 1], found[part][..., 1, 1])]
