@@ -170,7 +170,6 @@ class Mess:
     log: DirtLog
     rng: np.random.Generator
     touched: set[FormKey] = field(default_factory=set)
-    touched_dyads: set[int] = field(default_factory=set)
 
     def note(
         self,

@@ -64,17 +64,6 @@ class GeneralFactor:
             }
         )
 
-    def second_order_frame(self) -> pd.DataFrame:
-        """One row per component: component, general_loading, ecv (of the whole solution), uncontaminated_share."""
-        return pd.DataFrame(
-            {
-                "component": np.arange(1, len(self.second_order) + 1),
-                "general_loading": self.second_order,
-                "ecv": self.explained_common_variance,
-                "uncontaminated_share": self.uncontaminated_share,
-            }
-        )
-
 
 def schmid_leiman(solution: Solution) -> GeneralFactor:
     """Split ``solution`` into a general factor and group factors, as psych's ``schmid`` 2.2.9 does.

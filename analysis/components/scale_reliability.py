@@ -49,15 +49,6 @@ class ScaleReliability:
         return self.items
 
 
-def scale_sets(scales: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """Items of each scale with key 1, from the scale of each item; items without a scale are in none."""
-    sets: dict[str, dict[str, int]] = {}
-    for item, scale in scales.items():
-        if scale:
-            sets.setdefault(scale, {})[item] = 1
-    return sets
-
-
 def component_sets(solution: Solution, threshold: float = 0.40) -> dict[str, dict[str, int]]:
     """Salient items of each component (named ``1``, ``2``, ...), each on its strongest component only, with the sign of
     its loading as key. A component without salient items has an empty set."""

@@ -16,7 +16,6 @@ SessionChoice = Literal["given", "last_before", "mean_before"]
 DyadChoice = Literal["own", "first", "longest", "only"]
 AfterOutcome = Literal["leave_out", "flag"]
 
-USED = "used"
 OTHER_DYAD, SEVERAL_DYADS = "other_dyad_of_client", "client_has_several_dyads"
 NO_OUTCOME, RATED_AFTER, FLAGGED = "no_outcome", "rated_after_outcome", "used_though_rated_after_outcome"
 COLUMNS = ("unit_id", "client_id", "dyad_id", "therapist_id", "site_id", "session_id", "rated_on", "measured_on")

@@ -136,21 +136,6 @@ class StudyPaths:
         return self.warehouse_dir / "alliance.duckdb"
 
     @property
-    def published_parquet_dir(self) -> Path:
-        """Symbolic link to the Parquet files of the published version."""
-        return self.warehouse_dir / "parquet"
-
-    @property
-    def published_report_dir(self) -> Path:
-        """Symbolic link to the report of the published version."""
-        return self.warehouse_dir / "report"
-
-    @property
-    def manifest_file(self) -> Path:
-        """What is published: version, tables, rows, hashes."""
-        return self.warehouse_dir / "manifest.json"
-
-    @property
     def versions_dir(self) -> Path:
         """The versions kept."""
         return self.warehouse_dir / "versions"

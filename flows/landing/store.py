@@ -128,10 +128,6 @@ class LandingStore:
             for number, site_id, file_spec, file_name, delivered_on, order in deliveries
         ]
 
-    def content_hashes(self) -> dict[int, str]:
-        """Content hash by delivery number."""
-        return dict(self.con.execute("select delivery_number, content_hash from raw.deliveries").fetchall())
-
     def reading_hashes(self) -> dict[int, str]:
         """By delivery number, a hash of its bytes and of how they were read: other settings may read other cells."""
         rows = self.con.execute(

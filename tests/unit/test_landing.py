@@ -49,7 +49,7 @@ def test_what_is_stored(tmp_path: Path) -> None:
         )
         assert names.fetchall() == [("client",), ("q1",), ("q2",)]
         assert [header.site_id for header in store.headers()] == ["north", "south"]
-        assert set(store.content_hashes().values()) == {content_hash}
+        assert {known_hash for _, known_hash in store.known()} == {content_hash}
 
 
 def test_row_and_cell_counts_agree_with_what_is_stored(tmp_path: Path) -> None:

@@ -55,10 +55,10 @@ def test_keys_and_comments_reach_the_published_file(paths: StudyPaths) -> None:
 def test_parquet_holds_the_same_rows_and_links_unchanged_sites(paths: StudyPaths) -> None:
     make_next(paths, 1)
     put_out(paths, 1)
-    before = (paths.published_parquet_dir / "core" / "forms" / "site_id=a.parquet").stat().st_ino
+    before = (paths.warehouse_dir / "parquet" / "core" / "forms" / "site_id=a.parquet").stat().st_ino
     make_next(paths, 2)
     put_out(paths, 2, rewritten=("b",))
-    folder = paths.published_parquet_dir / "core" / "forms"
+    folder = paths.warehouse_dir / "parquet" / "core" / "forms"
     assert (folder / "site_id=a.parquet").stat().st_ino == before
     rows = duckdb.sql(f"select site_id, n from '{folder}/*.parquet' order by 1").fetchall()
     assert rows == [("a", 1), ("b", 2)]
@@ -67,7 +67,7 @@ def test_parquet_holds_the_same_rows_and_links_unchanged_sites(paths: StudyPaths
 def test_a_linked_file_that_changed_on_the_disk_gets_no_new_hash(paths: StudyPaths) -> None:
     make_next(paths, 1)
     hashed = put_out(paths, 1)["files"]["parquet/core/forms/site_id=a.parquet"]["sha256"]
-    damaged = paths.published_parquet_dir / "core" / "forms" / "site_id=a.parquet"
+    damaged = paths.warehouse_dir / "parquet" / "core" / "forms" / "site_id=a.parquet"
     damaged.chmod(0o600)
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
     make_next(paths, 2)
@@ -87,7 +87,7 @@ def test_a_lost_manifest_is_made_anew(paths: StudyPaths) -> None:
 def test_a_table_without_rows_still_has_a_parquet_file(paths: StudyPaths) -> None:
     make_next(paths, 1, sites=())
     put_out(paths, 1)
-    found = duckdb.sql(f"select count(*) from '{paths.published_parquet_dir}/core/forms/*.parquet'").fetchone()
+    found = duckdb.sql(f"select count(*) from '{paths.warehouse_dir}/parquet/core/forms/*.parquet'").fetchone()
     assert found == (0,)
 
 

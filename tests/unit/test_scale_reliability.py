@@ -5,13 +5,13 @@ import pytest
 
 from analysis.components.omega import one_factor_omega
 from analysis.components.reliability import item_statistics
-from analysis.components.scale_reliability import component_sets, scale_reliability, scale_sets
+from analysis.components.scale_reliability import component_sets, scale_reliability
 from tests.unit.known_truth import draw, item_names, simple_population, solve
 
 
 def test_table_agrees_with_the_single_functions() -> None:
     data = draw(*simple_population(2), 200, 1).mask(np.random.default_rng(0).random((200, 10)) < 0.1)
-    sets = scale_sets({item: "ab"[row // 5] for row, item in enumerate(data.columns)})
+    sets = {"a": dict.fromkeys(data.columns[:5], 1), "b": dict.fromkeys(data.columns[5:], 1)}
     found = scale_reliability(data, sets)
     frame = found.to_frame().set_index(["name", "measure"])
     for name, keys in sets.items():
