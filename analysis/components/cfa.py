@@ -1,6 +1,6 @@
 """Confirmatory factor analysis of a simple structure (each item on one factor), by maximum likelihood.
 
-The a priori scales of an instrument, correlated freely, as lavaan's ``cfa()`` fits them to a covariance matrix. Fisher
+The declared scales of an instrument, correlated freely, as lavaan's ``cfa()`` fits them to a covariance matrix. Fisher
 scoring with the expected information, the same information that gives the standard errors.
 """
 
@@ -89,7 +89,7 @@ class Cfa:
 
 
 def cfa(covariance: np.ndarray, n: float, items: Sequence[str], scales: Mapping[str, str]) -> Cfa:
-    """Fit the a priori structure to a covariance (or correlation) matrix.
+    """Fit the declared structure to a covariance (or correlation) matrix.
 
     Parameters
     ----------

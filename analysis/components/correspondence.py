@@ -1,4 +1,4 @@
-"""How far found components agree with a priori scales: the paper's "poor correspondence" made a number."""
+"""How far found components agree with declared scales: the paper's "poor correspondence" made a number."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Correspondence:
 def correspondence(
     solution: Solution, scales: Mapping[str, str], *, threshold: float = 0.40, keys: Mapping[str, int] | None = None
 ) -> Correspondence:
-    """Compare ``solution`` with the a priori ``scales`` (scale of each item) of its items.
+    """Compare ``solution`` with the declared ``scales`` (scale of each item) of its items.
 
     Items without a scale (instruments with a total only) are left out of everything and named. ``keys`` gives -1 for
     items whose answers are not keyed yet; keyed values, the rule here, need none.

@@ -1,4 +1,4 @@
-"""The reliability of many sum scores at once: a priori scales, and the salient items of found components."""
+"""The reliability of many sum scores at once: declared scales, and the salient items of found components."""
 
 from __future__ import annotations
 

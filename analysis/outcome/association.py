@@ -69,7 +69,7 @@ class Correlation:
 
 
 @dataclass(frozen=True)
-class Correlations:
+class CorrelationList:
     """The correlations of several pairs, in order."""
 
     pairs: tuple[Correlation, ...]
@@ -153,7 +153,7 @@ def correlate_all(
     n_bootstrap: int = 0,
     seed: int = 0,
     level: float = 0.95,
-) -> Correlations:
+) -> CorrelationList:
     """Every column of ``left`` with every column of ``right``; without ``right`` with each other, each pair once.
 
     Rows correspond; each pair uses the rows that have both. The same seed draws the same clusters for every pair.
@@ -168,7 +168,7 @@ def correlate_all(
         right = left
     else:
         chosen = [(a, b) for a in left.columns for b in right.columns]
-    return Correlations(
+    return CorrelationList(
         tuple(
             correlate(
                 left[a],

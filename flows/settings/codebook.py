@@ -63,7 +63,7 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An a priori subscale or total of an instrument; ``item_numbers`` ascend."""
+    """A declared subscale or total of an instrument; ``item_numbers`` ascend."""
 
     instrument_id: str
     scale_id: str

@@ -1,4 +1,4 @@
-"""Correspondence with a priori scales and the wording check: perfect, absent and impossible cases."""
+"""Correspondence with declared scales and the wording check: perfect, absent and impossible cases."""
 
 from dataclasses import replace
 
