@@ -117,6 +117,11 @@ def interval(row: Row, digits: int = 2) -> str:
     return f", 95 % CI {number(row['lower'], digits)} to {number(row['upper'], digits)}"
 
 
+def tested(row: Row) -> str:
+    """`.24, 95 % CI .08 to .39, adjusted p .012`: an estimate, its interval and its test."""
+    return f"{number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
+
+
 def people(row: Row) -> str:
     """`, 133 dyads of 58 therapists, 6 sites`; `, 12 dyads, 1 site` where no therapist is known."""
     if not row.get("n_rows"):
@@ -135,6 +140,6 @@ def figures_of(row: Row | None, **more: Any) -> Row:
     return {name: (row or {}).get(name) for name in names} | {"p_adjusted": (row or {}).get("p_holm")} | more
 
 
-def wording(status: str, yes: str, no: str, unknown: str) -> str:
-    """The verb of the sentence."""
+def by_status(status: str, yes: str, no: str, unknown: str) -> str:
+    """What the sentence says with this status, such as its verb."""
     return {SUPPORTED: yes, NOT_SUPPORTED: no, CANNOT_TELL: unknown}[status]

@@ -8,6 +8,7 @@ from analysis.common.wording import several
 from flows.analysing.answered import (
     Finding,
     Row,
+    by_status,
     dyads_of,
     figures_of,
     interval,
@@ -17,8 +18,8 @@ from flows.analysing.answered import (
     p_value,
     people,
     row_key,
+    tested,
 )
-from flows.analysing.answered import wording as worded
 from flows.analysing.answered_tables import Results
 
 MIRRORS = {
@@ -44,7 +45,7 @@ def both_findings(results: Results) -> Iterator[Finding]:
 def _mirror(row: Row) -> Finding:
     status, reason = judged(row)
     many = row["statistic"] == "therapist_reciprocity"
-    verb = worded(
+    verb = by_status(
         status,
         "rate" if many else "rates",
         "are not shown to rate" if many else "is not shown to rate",
@@ -60,9 +61,9 @@ def _mirror(row: Row) -> Finding:
 def _tracking(row: Row) -> Finding:
     judge, other = row["rater"], "client" if row["rater"] == "therapist" else "therapist"
     status, reason = judged(row, bound=None)
-    verb = worded(status, "moves", "is not shown to move", "may or may not move")
+    verb = by_status(status, "moves", "is not shown to move", "may or may not move")
     said = f"From session to session the {judge}'s rating of {row['subject']} {verb} with the {other}'s"
-    said += f": slope {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
+    said += f": slope {tested(row)}"
     said += f", {several(row['n_rows'], 'session')} of {several(row['n_dyads'], 'dyad')}."
     return _finding(f"tracking.{judge}.{row['subject']}", "agreement", said, status, reason, row)
 
@@ -70,11 +71,11 @@ def _tracking(row: Row) -> Finding:
 def _path(row: Row) -> Finding:
     status, reason = judged(row)
     view, other = row["predictor_rater"], "client" if row["predictor_rater"] == "therapist" else "therapist"
-    verb = worded(status, "predicts", "is not shown to predict", "may or may not predict")
+    verb = by_status(status, "predicts", "is not shown to predict", "may or may not predict")
     said = f"The {view}'s view ({row['predictor']}) {verb} {row['outcome_rater']}-rated {row['outcome']} beyond the "
     said += f"{other}'s view"
     if known(row["estimate"]):
-        said += f": beta {number(row['estimate'])}{interval(row)}, adjusted p {p_value(row['p_holm'])}"
+        said += f": beta {tested(row)}"
         said += people(row)
         said += "; one rater gave both." if row["term"] == "actor" else "; the other rater's view."
     else:

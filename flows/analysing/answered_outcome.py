@@ -12,6 +12,7 @@ from flows.analysing.answered import (
     Finding,
     Row,
     RowKey,
+    by_status,
     figures_of,
     interval,
     judged,
@@ -20,7 +21,7 @@ from flows.analysing.answered import (
     p_value,
     people,
     row_key,
-    wording,
+    tested,
 )
 from flows.analysing.answered_tables import Results
 
@@ -116,10 +117,9 @@ def _component(results: Results, analysis: Row, own: list[Row], slope: Row, site
     status, reason = judged(slope)
     predictor = slope["predictor"]
     component = results.component(analysis["rater"], int(predictor.removeprefix("component_")), analysis["item_set"])
-    verb = wording(status, f"predicts {name}", f"is not shown to predict {name}", f"may or may not predict {name}")
+    verb = by_status(status, f"predicts {name}", f"is not shown to predict {name}", f"may or may not predict {name}")
     if known(slope["estimate"]):
-        said = f"{component} {verb}: beta {number(slope['estimate'])}{interval(slope)}"
-        said += f", adjusted p {p_value(slope['p_holm'])}"
+        said = f"{component} {verb}: beta {tested(slope)}"
     else:
         said = f"{component} {verb}: {(reason or 'There is no estimate.').rstrip('.')}"
     keys: list[RowKey] = [row_key(_TABLE, slope, "estimate")]
@@ -162,7 +162,7 @@ def _therapist_shares(results: Results) -> Iterator[Finding]:
             continue
         seen.add(which)
         status, reason = judged(row | {"p_holm": row["p"]}, bound=None)
-        verb = wording(status, "differ", "are not shown to differ", "may or may not differ")
+        verb = by_status(status, "differ", "are not shown to differ", "may or may not differ")
         said = f"Therapists {verb} in {row['outcome_rater']}-rated {row['outcome']}"
         if known(row["estimate"]):
             said += f": {100 * row['estimate']:.0f} % of its variance lies between them{interval(row)}"

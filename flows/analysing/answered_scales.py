@@ -16,15 +16,14 @@ from flows.analysing.answered import (
     SUPPORTED,
     Finding,
     Row,
+    by_status,
     figures_of,
-    interval,
     judged,
     known,
     number,
-    p_value,
     people,
     row_key,
-    wording,
+    tested,
 )
 from flows.analysing.answered_tables import Results
 
@@ -114,9 +113,8 @@ def _how_many(analysis: Row, tests: list[Row], name: str, place: str) -> Finding
 
 def _scale(analysis: Row, own: list[Row], row: Row, name: str, place: str) -> Finding:
     status, reason = judged(row)
-    verb = wording(status, "predicts", "is not shown to predict", "may or may not predict")
-    said = f"{row['predictor_rater'].capitalize()}-rated {row['predictor']} {verb} {name}: r {number(row['estimate'])}"
-    said += f"{interval(row)}, adjusted p {p_value(row['p_holm'])}"
+    verb = by_status(status, "predicts", "is not shown to predict", "may or may not predict")
+    said = f"{row['predictor_rater'].capitalize()}-rated {row['predictor']} {verb} {name}: r {tested(row)}"
     keys = [row_key(_TABLE, row, "estimate")]
     for words, model, without, role in _BESIDE:
         beside = next((r for r in own if _is(r, model, without) and r["predictor"] == row["predictor"]), None)

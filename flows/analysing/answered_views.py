@@ -11,6 +11,7 @@ from flows.analysing.answered import (
     SUPPORTED,
     Finding,
     Row,
+    by_status,
     figures_of,
     interval,
     judged,
@@ -19,7 +20,7 @@ from flows.analysing.answered import (
     p_value,
     people,
     row_key,
-    wording,
+    tested,
 )
 from flows.analysing.answered_both import both_findings
 from flows.analysing.answered_tables import Results
@@ -76,9 +77,8 @@ def _pair(results: Results, analysis: Row, row: Row, pooled: dict[str, Row]) -> 
     status, reason = judged(row)
     client = results.component("client", int(row["subject"]), analysis["item_set"])
     therapist = results.component("therapist", int(row["other_subject"]), analysis["item_set"])
-    verb = wording(status, "goes with", "is not shown to go with", "may or may not go with")
-    said = f"{client} {verb} {therapist[0].lower()}{therapist[1:]}: r {number(row['estimate'])}{interval(row)}"
-    said += f", adjusted p {p_value(row['p_holm'])}{people(row)}"
+    verb = by_status(status, "goes with", "is not shown to go with", "may or may not go with")
+    said = f"{client} {verb} {therapist[0].lower()}{therapist[1:]}: r {tested(row)}{people(row)}"
     keys = [row_key("agreement", row, "estimate")]
     site = pooled.get(f"client.component_{row['subject']}.therapist.component_{row['other_subject']}")
     if site is not None and known(site["i2"]):
@@ -118,10 +118,10 @@ def _totals(results: Results) -> Iterator[Finding]:
         status, reason = judged(gap, bound=None)
         higher = "Clients" if gap is None or (gap["estimate"] or 0) >= 0 else "Therapists"
         other = "therapists" if higher == "Clients" else "clients"
-        verb = wording(status, "rate", "are not shown to rate", "may or may not rate")
+        verb = by_status(status, "rate", "are not shown to rate", "may or may not rate")
         said = f"{higher} {verb} {subject} higher than {other}"
         if gap is not None and known(gap["estimate"]):
-            said += f": difference {number(gap['estimate'])}{interval(gap)}, adjusted p {p_value(gap['p_holm'])}"
+            said += f": difference {tested(gap)}"
         elif reason:
             said += f": {reason.rstrip('.')}"
         keys = [row_key("agreement", main, "estimate")]
@@ -155,7 +155,7 @@ def _theme(analysis: Row, row: Row) -> Finding:
     theme = row["subject"].replace("_", " ")
     client_more = (row["difference"] or 0) >= 0
     who, than = ("Clients", "therapists") if client_more else ("Therapists", "clients")
-    hedge = wording(status, "", "are not shown to ", "may or may not ")
+    hedge = by_status(status, "", "are not shown to ", "may or may not ")
     said = f"{who} {hedge}{verb.format(theme=theme)} than {than}: {what} of clients "
     said += f"{number(row['client_estimate'], digits)}, of therapists {number(row['therapist_estimate'], digits)}"
     said += f", difference {number(row['difference'], digits)}{interval(row, digits)}"
