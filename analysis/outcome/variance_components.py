@@ -8,9 +8,11 @@ outer cluster) x (columns)^2, whatever the number of rows and clusters.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize
 
 from analysis.common.observations import cluster_sums
@@ -18,6 +20,8 @@ from analysis.common.observations import cluster_sums
 LARGEST_RATIO = 1e8
 NEAR_ZERO = 1e-4
 CONVERGED = 1e-6
+
+Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,33 +231,8 @@ def _maximise_one(sums: NestedSums, reml: bool) -> np.ndarray:
 
 
 def _maximise_two(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
-    """Quasi-Newton in the square roots of the ratios from several starts, then Newton steps on the ratios inside."""
-
-    def objective(root: np.ndarray) -> tuple[float, np.ndarray]:
-        point = at(sums, root**2)
-        return deviance(sums, point, reml), gradient(sums, point, reml) * 2.0 * root
-
-    starts = [(0.3, 0.3), (1.0, 0.1), (0.1, 1.0), (1.0, 1.0)]
-    bounds = [(0.0, np.sqrt(LARGEST_RATIO))] * 2
-    options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
-    found = [
-        optimize.minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        for start in starts
-    ]
-    ratios = np.asarray(min(found, key=lambda result: float(result.fun)).x) ** 2
-    # A long first step may land in the corner (0, 0), which no slope by the roots leads out of; by the ratios one does.
-    direct = [
-        optimize.minimize(
-            lambda given: (deviance(sums, at(sums, given), reml), gradient(sums, at(sums, given), reml)),
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0.0, LARGEST_RATIO)] * 2,
-            options=options,
-        )
-        for start in (ratios, np.array([0.1, 0.1]))
-    ]
-    ratios = np.asarray(min(direct, key=lambda result: float(result.fun)).x)
+    """Quasi-Newton from several starts, 0 where the likelihood falls from there, then Newton steps on those inside."""
+    ratios = _largest_of_several(sums, reml)
     # At a root of 0 the slope by the root vanishes, so a start there would never leave: the slope by the ratio decides.
     # The search in roots stops short of 0 where the likelihood falls from 0 on: there 0 itself is the better answer.
     for k in np.flatnonzero(ratios < NEAR_ZERO):
@@ -261,9 +240,40 @@ def _maximise_two(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
         if deviance(sums, at(sums, without), reml) <= deviance(sums, at(sums, ratios), reml) + 1e-9:
             ratios = without
     inside = ratios > 0.0
+    if inside.any():
+        ratios = _sharpened(sums, ratios, inside, reml)
+    slope = gradient(sums, at(sums, ratios), reml)
+    scale = 1.0 + ratios
+    return ratios, bool((np.abs(slope * scale)[inside] < CONVERGED * sums.n).all() and (slope[~inside] > -1e-6).all())
+
+
+def _largest_of_several(sums: NestedSums, reml: bool) -> np.ndarray:
+    """The ratios (2,) where quasi-Newton ends best: in their square roots from several starts, then in themselves."""
+
+    def by_roots(root: np.ndarray) -> tuple[float, np.ndarray]:
+        point = at(sums, root**2)
+        return deviance(sums, point, reml), gradient(sums, point, reml) * 2.0 * root
+
+    def by_ratios(ratios: np.ndarray) -> tuple[float, np.ndarray]:
+        point = at(sums, ratios)
+        return deviance(sums, point, reml), gradient(sums, point, reml)
+
+    def best(objective: Objective, starts: Sequence[ArrayLike], most: float) -> np.ndarray:
+        options = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
+        found = [
+            optimize.minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(0.0, most)] * 2, options=options)
+            for start in starts
+        ]
+        return np.asarray(min(found, key=lambda result: float(result.fun)).x)
+
+    ratios = best(by_roots, [(0.3, 0.3), (1.0, 0.1), (0.1, 1.0), (1.0, 1.0)], np.sqrt(LARGEST_RATIO)) ** 2
+    # A long first step may land in the corner (0, 0), which no slope by the roots leads out of; by the ratios one does.
+    return best(by_ratios, [ratios, np.array([0.1, 0.1])], LARGEST_RATIO)
+
+
+def _sharpened(sums: NestedSums, ratios: np.ndarray, inside: np.ndarray, reml: bool) -> np.ndarray:
+    """The ratios after Newton steps on those ``inside`` the bounds, as long as the likelihood does not fall."""
     for _ in range(6):
-        if not inside.any():
-            break
         step = _newton_step(sums, ratios, inside, reml)
         moved = ratios.copy()
         moved[inside] += step
@@ -272,9 +282,7 @@ def _maximise_two(sums: NestedSums, reml: bool) -> tuple[np.ndarray, bool]:
         if deviance(sums, at(sums, moved), reml) > deviance(sums, at(sums, ratios), reml) + 1e-9:
             break
         ratios = moved
-    slope = gradient(sums, at(sums, ratios), reml)
-    scale = 1.0 + ratios
-    return ratios, bool((np.abs(slope * scale)[inside] < CONVERGED * sums.n).all() and (slope[~inside] > -1e-6).all())
+    return ratios
 
 
 def _newton_step(sums: NestedSums, ratios: np.ndarray, inside: np.ndarray, reml: bool) -> np.ndarray:
