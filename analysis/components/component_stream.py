@@ -171,7 +171,13 @@ def correlate_sums(passed: FirstPass, settings: ComponentSettings) -> Correlatio
     if settings.correlation == "polychoric":
         if counts is None:
             raise AnalysisError("Polychoric correlations need the counts of every pair of answers.")
-        return correlate_counts(counts, missing=settings.missing, left_out=left_out, empty_cell=settings.empty_cell)
+        return correlate_counts(
+            counts,
+            missing=settings.missing,
+            left_out=left_out,
+            thresholds=settings.polychoric_thresholds,
+            empty_cell=settings.empty_cell,
+        )
     return correlate_products(products, missing=settings.missing, left_out=left_out)
 
 

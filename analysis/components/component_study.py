@@ -33,6 +33,7 @@ from analysis.components.component_tables import (
 from analysis.components.components import find_components
 from analysis.components.congruence import Sample
 from analysis.components.correspondence import wording_check
+from analysis.components.extraction_starts import MOST_STARTS
 from analysis.components.general_factor import schmid_leiman
 from analysis.components.item_facts import ItemFacts
 from analysis.components.omega import omega
@@ -89,15 +90,27 @@ class ComponentSettings:
     oblimin_gamma: float = 0.0
     promax_power: float = 4.0
     geomin_delta: float = 0.01
+    extraction_starts: int = MOST_STARTS
     rotation_starts: int | None = None
     parallel_samples: int = 1000
     parallel_percentile: float = 95.0
+    polychoric_thresholds: str = "item"
     empty_cell: float = 0.0
     salience: float = 0.40
     scores: str = "regression"
     bootstrap: int = 0
     min_rows: int = 50
     level: float = 0.95
+
+    @property
+    def correlating(self) -> dict[str, Any]:
+        """How rows are correlated, as :func:`analysis.correlations.correlation.correlate` takes it."""
+        return {
+            "method": self.correlation,
+            "missing": self.missing,
+            "thresholds": self.polychoric_thresholds,
+            "empty_cell": self.empty_cell,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,9 +209,7 @@ def wording_warnings(solution: Solution, settings: ComponentSettings, facts: Ite
 
 def _correlations(rows: Rows, settings: ComponentSettings) -> Correlations:
     require_rows(len(rows.answers), settings.min_rows)
-    return correlate(
-        rows.answers, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
-    )
+    return correlate(rows.answers, **settings.correlating)
 
 
 def number_of(seed: np.random.SeedSequence) -> int:
@@ -229,6 +240,7 @@ def solve(found: Correlations, rules: Retention, settings: ComponentSettings, fa
         power=settings.promax_power,
         delta=settings.geomin_delta,
         target=_target(found.items, number, settings, facts),
+        extraction_starts=settings.extraction_starts,
         random_starts=settings.rotation_starts,
         seed=seed,
     )
@@ -298,9 +310,7 @@ def _stability(
 
 
 def _correlated_again(items: tuple[str, ...], settings: ComponentSettings, values: np.ndarray) -> np.ndarray:
-    made = correlate(
-        values, items, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
-    )
+    made = correlate(values, items, **settings.correlating)
     if made.items != items:
         raise AnalysisError("An item has no variance in this sample.", Status.CONSTANT)
     return made.matrix

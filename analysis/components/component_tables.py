@@ -275,7 +275,8 @@ def fit_table(solution: Solution) -> pd.DataFrame:
     }
     row |= {name: getattr(fit, name) for name in ("df", "p", "tli", "cfi", "rmsr", "bic")}
     row |= {name: getattr(fit, name) for name in ("rmsea", "rmsea_lower", "rmsea_upper", "objective", "null_df")}
-    return pd.DataFrame([row | {"null_chi_square": fit.null_chi2}])
+    row |= {name: getattr(fit, name) for name in ("rmsr_corrected", "empirical_p", "sabic", "explained_off_diagonal")}
+    return pd.DataFrame([row | {"null_chi_square": fit.null_chi2, "empirical_chi_square": fit.empirical_chi2}])
 
 
 def reliability_table(

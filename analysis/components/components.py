@@ -10,7 +10,8 @@ import pandas as pd
 
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
-from analysis.components.extraction import EXTRACTIONS, LOWER_BOUND, Extraction, extract
+from analysis.components.extraction import EXTRACTIONS, LOWER_BOUND
+from analysis.components.extraction_starts import MOST_STARTS, LowestExtraction, extract_lowest
 from analysis.components.fit import degrees_of_freedom
 from analysis.components.rotation import Rotation, RotationSettings, rotate
 from analysis.components.rotation_names import ROTATIONS, rotation_name
@@ -50,6 +51,7 @@ def find_components(
     power: float = 4.0,
     delta: float = 0.01,
     target: np.ndarray | pd.DataFrame | None = None,
+    extraction_starts: int = MOST_STARTS,
     random_starts: int | None = None,
     seed: int = 0,
     lower_bound: float = LOWER_BOUND,
@@ -63,14 +65,16 @@ def find_components(
     bring their own n and items, and their status and warnings go with the solution. ``extraction``: a name of
     :data:`analysis.components.extraction.EXTRACTIONS`. ``rotation``: a name of
     :data:`analysis.components.rotation.ROTATIONS`, with ``gamma`` (oblimin), ``power`` (promax), ``delta`` (geomin) and
-    ``target`` (p, m; NaN cells are free). ``random_starts`` and ``seed``: see
+    ``target`` (p, m; NaN cells are free). ``extraction_starts``: see
+    :func:`analysis.components.extraction_starts.extract_lowest`. ``random_starts`` and ``seed``: see
     :func:`analysis.components.rotation.rotate`. ``n`` None: unknown, then nothing that needs it is given. An indefinite
     matrix is smoothed unless ``smooth`` is False. ``tolerance`` and ``max_iterations`` are those of
     :func:`analysis.components.extraction.extract`.
 
     Columns are ordered by variance explained and signed by their sum, except after a target rotation, where they
-    stay in the target's order and sign. The status is the most serious of: ``local_minima`` (the identity start did
-    not reach the best criterion, or fewer than half of the starts did), ``heywood``, ``indefinite``, ``not_converged``,
+    stay in the target's order and sign. The status is the most serious of: ``local_minima`` (the usual start of the
+    extraction did not reach its lowest criterion; or that of the rotation, the identity, not the best, or fewer than
+    half of the starts did), ``heywood``, ``indefinite``, ``not_converged``,
     ``underidentified`` (negative degrees of freedom), ``too_few_rows`` (n <= p), ``singular``; ``warnings`` say the
     same in sentences.
 
@@ -97,11 +101,18 @@ def find_components(
             f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
         )
     matrix = _conditioned(matrix, names, rows, extraction, smooth, notes)
-    found = extract(
-        matrix, n_components, extraction, lower_bound=lower_bound, tolerance=tolerance, max_iterations=max_iterations
+    lowest = extract_lowest(
+        matrix,
+        n_components,
+        extraction,
+        starts=extraction_starts,
+        lower_bound=lower_bound,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
     )
+    found = lowest.extraction
     _note_sizes(rows, len(names), n_components, extraction, notes)
-    _note_extraction(found, names, extraction, notes)
+    _note_extraction(lowest, names, extraction, notes)
     settings = RotationSettings(
         gamma=gamma, power=power, delta=delta, target=None if target is None else np.asarray(target, dtype=float)
     )
@@ -118,7 +129,7 @@ def find_components(
         uniqueness=found.uniqueness[0],
         status=most_serious(notes.statuses).value,
         warnings=tuple(notes.sentences),
-        diagnostics=_diagnostics(found, rotated),
+        diagnostics=_diagnostics(lowest, rotated),
         constants=settings,
     )
     return solution if ROTATIONS[name].family in ("target", "procrustes") else solution.ordered_and_signed()
@@ -211,7 +222,15 @@ def _conditioned(
     return matrix
 
 
-def _note_extraction(found: Extraction, names: tuple[str, ...], extraction: str, notes: _Notes) -> None:
+def _note_extraction(lowest: LowestExtraction, names: tuple[str, ...], extraction: str, notes: _Notes) -> None:
+    found = lowest.extraction
+    if not lowest.first_is_lowest:
+        notes.add(
+            Status.LOCAL_MINIMA,
+            f"The extraction ({extraction}) has several minima: the lowest of {lowest.starts} starts is given "
+            f"(criterion {found.objective[0]:.4g}); the start from squared multiple correlations, the only one of R "
+            f"and SPSS, ends at {lowest.first_objective:.4g} here. Fewer components may do.",
+        )
     if not found.converged[0]:
         notes.add(Status.NOT_CONVERGED, f"The extraction ({extraction}) did not converge.")
     if np.any(found.heywood[0]):
@@ -246,11 +265,14 @@ def _full_name(name: str, gamma: float, power: float, delta: float) -> str:
     return name
 
 
-def _diagnostics(found: Extraction, rotated: Rotation) -> dict[str, float]:
+def _diagnostics(lowest: LowestExtraction, rotated: Rotation) -> dict[str, float]:
+    found = lowest.extraction
     return {
         "extraction_objective": float(found.objective[0]),
         "extraction_gradient": float(found.gradient[0]),
         "extraction_iterations": float(found.iterations[0]),
+        "extraction_starts": float(lowest.starts),
+        "extraction_first_is_lowest": float(lowest.first_is_lowest),
         "rotation_criterion": rotated.criterion,
         "rotation_gradient": rotated.gradient,
         "rotation_iterations": float(rotated.iterations),

@@ -149,8 +149,12 @@ def _fit_row(tried: Attempt[Any]) -> pd.DataFrame:
         fit = tried.value.fit
         row |= {"chi_square": fit.chi2, "n_rows": fit.n}
         row |= {name: getattr(fit, name) for name in ("df", "p", "cfi", "tli", "srmr")}
-        row |= {name: getattr(fit, name) for name in ("rmsea", "rmsea_lower", "rmsea_upper")}
+        row |= {
+            name: getattr(fit, name) for name in ("rmsea", "rmsea_lower", "rmsea_upper", "rmsea_close_p", "null_df")
+        }
+        row["null_chi_square"] = fit.null_chi2
         # As for the components, so that the two rows compare; lavaan's own counts the likelihood's constants too.
         row["bic"] = fit.chi2 - fit.df * np.log(fit.n)
+        row["sabic"] = fit.chi2 - fit.df * np.log((fit.n + 2) / 24)
         row["reason"] = why(tried.value.status, tried.value.warnings)
     return pd.DataFrame([row])

@@ -71,8 +71,13 @@ def extract(
     lower_bound: float = LOWER_BOUND,
     tolerance: float = 1e-9,
     max_iterations: int | None = None,
+    start: np.ndarray | None = None,
 ) -> Extraction:
     """Extract ``n_components`` from each matrix of ``correlations`` (B, p, p), or from one matrix (p, p), then B = 1.
+
+    Minres and ML begin at the uniquenesses ``start``, (p,) or (B, p), by default those that the squared multiple
+    correlations leave (psych, factanal, SPSS), and end in the minimum whose basin that lies in; a start in another may
+    end lower: :func:`analysis.components.extraction_starts.extract_lowest`.
 
     ``tolerance`` is on the projected gradient (minres, ml) or on the change of the sum of communalities (paf).
     ``max_iterations`` is 200 for minres and ml, 5000 for paf unless given. ``paf_psych`` and ``paf_spss`` are principal
@@ -107,18 +112,23 @@ def extract(
                 lower_bound=lower_bound,
                 tolerance=tolerance,
                 max_iterations=max_iterations,
+                start=start if start is None or np.ndim(start) == 1 else np.asarray(start)[definite],
             )
             return _with_gaps(part, definite)
+    begin = None if start is None else np.broadcast_to(np.asarray(start, dtype=float), stack.shape[:2])
     blocks = []
     at_once = max(MATRICES_AT_ONCE, _CELLS_AT_ONCE // stack.shape[1] ** 2)
-    for start in range(0, len(stack), at_once):
-        block = stack[start : start + at_once]
+    for first in range(0, len(stack), at_once):
+        block = stack[first : first + at_once]
         if extraction.startswith("paf"):
             stop = PAF_STOPS.get(extraction, AxisStop(tolerance, max_iterations or 5000, each=False))
             blocks.append(_principal_axis(block, n_components, stop))
         else:
             criterion = MINRES if extraction == "minres" else ML
-            blocks.append(_bounded(block, n_components, criterion, lower_bound, tolerance, max_iterations or 200))
+            uniqueness = 1 - squared_multiple_correlations(block) if begin is None else begin[first : first + at_once]
+            blocks.append(
+                _bounded(block, n_components, criterion, uniqueness, lower_bound, tolerance, max_iterations or 200)
+            )
     return _joined(blocks)
 
 
@@ -178,11 +188,16 @@ def positive_columns(loadings: np.ndarray) -> np.ndarray:
 
 
 def _bounded(
-    stack: np.ndarray, m: int, criterion: Criterion, lower: float, tolerance: float, max_iterations: int
+    stack: np.ndarray,
+    m: int,
+    criterion: Criterion,
+    start: np.ndarray,
+    lower: float,
+    tolerance: float,
+    max_iterations: int,
 ) -> Extraction:
-    """Minres or ML, from the squared multiple correlations on."""
-    start = np.clip(1 - squared_multiple_correlations(stack), lower, 1.0)
-    search = BoundedNewton(stack, m, criterion, start, lower)
+    """Minres or ML, from the uniquenesses ``start`` (B, p) on."""
+    search = BoundedNewton(stack, m, criterion, np.clip(start, lower, 1.0), lower)
     search.run(tolerance, max_iterations)
     loadings = positive_columns(criterion.loadings(search.x, search.values, search.vectors, m))
     uniqueness = criterion.uniqueness(search.x)

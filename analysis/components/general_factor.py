@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.common.status import AnalysisError, Status
 from analysis.components.extraction import extract
+from analysis.components.extraction_starts import extract_lowest
 from analysis.components.solution import Solution
 
 
@@ -116,7 +117,7 @@ def second_order_loadings(phi: np.ndarray) -> tuple[np.ndarray, Status, tuple[st
             Status.UNDERIDENTIFIED,
             ("Two components do not identify a general factor: both second-order loadings were set equal.",),
         )
-    found = extract(phi, 1, "minres")
+    found = extract_lowest(phi, 1).extraction
     loadings = found.loadings[0][:, 0]
     if found.heywood.any():
         return loadings, Status.HEYWOOD, ("A component has a second-order uniqueness at its bound (Heywood case).",)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.common.status import AnalysisError, Status
-from analysis.components.extraction import extract
+from analysis.components.extraction_starts import extract_lowest
 from analysis.components.general_factor import schmid_leiman
 from analysis.components.solution import Solution
 
@@ -145,7 +145,7 @@ def one_factor_omega(correlation: np.ndarray, items: tuple[str, ...]) -> OneFact
         raise AnalysisError(
             f"Omega of one factor needs at least three items; {len(matrix)} given.", Status.TOO_FEW_ITEMS
         )
-    found = extract(matrix, 1, "minres")
+    found = extract_lowest(matrix, 1).extraction
     loadings = found.loadings[0][:, 0]
     model, observed = omega_stack(matrix[None], loadings[None])
     warnings = []

@@ -2,8 +2,8 @@
 
 :func:`analysis.components.components.find_components` finds a solution from nothing, with random starts. A replicate is
 a disturbed copy of a matrix whose solution is known, so its rotation starts at that solution's axes and stays in its
-basin. Extraction (:mod:`analysis.components.extraction`) and criterion are the same; a test holds the two ways
-together.
+basin; so does its extraction, where the solution is not the one that the usual start leads to. Extraction
+(:mod:`analysis.components.extraction`) and criterion are the same; a test holds the two ways together.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def refit_stack(correlations: np.ndarray, solution: Solution, settings: Rotation
     )
     if not usable.any():
         return refits
-    found = extract(stack[usable], k, extraction, tolerance=EXTRACTION_TOLERANCE)
+    usual = solution.diagnostics.get("extraction_first_is_lowest", 1.0) == 1.0
+    begin = None if usual else solution.uniqueness
+    found = extract(stack[usable], k, extraction, tolerance=EXTRACTION_TOLERANCE, start=begin)
     start = axes_near(found.loadings, solution) if k > 1 else None
     rotated = rotate_stack(found.loadings, solution.rotation, start=start, settings=settings)
     refits.pattern[usable], refits.phi[usable] = rotated.loadings, rotated.phi

@@ -25,6 +25,7 @@ from analysis.common.resampling import (
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.components.extraction import extract
+from analysis.components.extraction_starts import extract_lowest
 from analysis.components.omega import omega_stack
 from analysis.correlations.cross_products import CrossProducts
 
@@ -275,11 +276,14 @@ def bootstrap_reliability(
     if len(np.unique(codes[~np.isnan(values).all(axis=1)])) < 2:
         raise AnalysisError("A bootstrap needs rows from at least two clusters.", Status.TOO_FEW_CLUSTERS)
     sums = ClusterSums(values, codes, n_clusters, missing)
-    estimates = _reliabilities(sums, np.ones((1, n_clusters)))[0]
+    whole = np.ones((1, n_clusters))
+    start = _start(sums.moments(whole).correlation[0])
+    reliabilities = partial(_reliabilities, sums, start)
+    estimates = reliabilities(whole)[0]
     if np.isnan(estimates[0]):
         raise AnalysisError("An item has no variance, or a pair was never answered together.", Status.CONSTANT)
     blocks = replicate_blocks(replicates, seed)
-    drawn = np.concatenate(list(run(partial(_reliabilities, sums), weights_together(blocks, n_clusters))))
+    drawn = np.concatenate(list(run(reliabilities, weights_together(blocks, n_clusters))))
     failed = int(np.isnan(drawn[:, 0]).sum())
     warnings = (
         (f"{failed} of {several(replicates, 'resample')} gave no alpha (an item without variance).",) if failed else ()
@@ -287,13 +291,21 @@ def bootstrap_reliability(
     return ReliabilityIntervals(estimates, drawn, level, n_clusters, seed, Status.OK.value, warnings)
 
 
-def _reliabilities(sums: ClusterSums, weights: np.ndarray) -> np.ndarray:
+def _start(correlation: np.ndarray) -> np.ndarray | None:
+    """Uniquenesses (p,) at which resamples begin, where the factor is not the one that the usual start leads to."""
+    if len(correlation) < 3 or not np.isfinite(correlation).all():
+        return None
+    lowest = extract_lowest(correlation, 1)
+    return None if lowest.first_is_lowest else lowest.extraction.uniqueness[0]
+
+
+def _reliabilities(sums: ClusterSums, start: np.ndarray | None, weights: np.ndarray) -> np.ndarray:
     moments = sums.moments(weights)
     result = np.full((len(weights), 4), np.nan)
     usable = np.isfinite(moments.correlation).all(axis=(1, 2))
     result[usable, 0] = alpha_stack(moments.covariance[usable])
     result[usable, 1] = alpha_stack(moments.correlation[usable])
     if usable.any() and sums.n_items >= 3:
-        found = extract(moments.correlation[usable], 1, "minres", tolerance=1e-8)
+        found = extract(moments.correlation[usable], 1, "minres", tolerance=1e-8, start=start)
         result[usable, 2], result[usable, 3] = omega_stack(moments.correlation[usable], found.loadings[:, :, 0])
     return result

@@ -109,9 +109,7 @@ def _compared(
 def _sample(found: FoundComponents, chosen: np.ndarray, settings: ComponentSettings) -> Sample:
     whole = found.solution
     answers = found.rows.answers.loc[chosen, list(whole.items)].reset_index(drop=True)
-    correlations = correlate(
-        answers, method=settings.correlation, missing=settings.missing, empty_cell=settings.empty_cell
-    )
+    correlations = correlate(answers, **settings.correlating)
     solution: Solution = find_components(
         correlations,
         n_components=whole.n_components,
@@ -121,6 +119,7 @@ def _sample(found: FoundComponents, chosen: np.ndarray, settings: ComponentSetti
         power=whole.constants.power,
         delta=whole.constants.delta,
         target=whole.constants.target,
+        extraction_starts=settings.extraction_starts,
         random_starts=settings.rotation_starts,
     )
     return Sample(solution, answers, list(found.rows.clusters[chosen]))

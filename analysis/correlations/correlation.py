@@ -42,10 +42,10 @@ class LeftOut:
 class Correlations:
     """A correlation matrix ready for :func:`analysis.components.components.find_components`.
 
-    matrix (p, p) of ``items``; ``n`` rows for fit statistics (rows with at least one answer, as psych counts; complete
-    rows when the rule is ``complete``); n_pairs (p, p) rows behind each correlation; ``smoothed`` says that the matrix
-    was indefinite and made positive definite, ``smallest_eigenvalue`` what it was before. ``diagnostics`` and
-    ``thresholds`` belong to the polychoric ones.
+    matrix (p, p) of ``items``; ``n`` rows for fit statistics (rows with at least one answer to these items, as psych
+    counts; complete rows when the rule is ``complete``); n_pairs (p, p) rows behind each correlation; ``smoothed`` says
+    that the matrix was indefinite and made positive definite, ``smallest_eigenvalue`` what it was before.
+    ``diagnostics`` and ``thresholds`` belong to the polychoric ones.
     """
 
     items: tuple[str, ...]
@@ -90,6 +90,7 @@ def correlate(
     valid_range: tuple[float, float] | None = None,
     least_answers: int = LEAST_ROWS,
     least_share: float = 0.05,
+    thresholds: str = "item",
     empty_cell: float = 0.0,
     smooth: bool = True,
 ) -> Correlations:
@@ -97,8 +98,9 @@ def correlate(
 
     ``items`` names the columns of an array (a frame has its own). Items answered by fewer than ``least_answers`` rows
     or less than ``least_share`` of them, items without variance and duplicates are left out and named. ``valid_range``
-    makes a value outside it an error. ``empty_cell`` is what polychoric correlations add to an empty cell of a pair's
-    table. An indefinite matrix is smoothed and flagged, unless ``smooth`` is False.
+    makes a value outside it an error. ``thresholds`` and ``empty_cell`` are those of
+    :func:`analysis.correlations.polychoric.polychoric`. An indefinite matrix is smoothed and flagged, unless ``smooth``
+    is False.
 
     Raises :class:`AnalysisError`: no rows or fewer than three, fewer than two items left, infinite values, values that
     are no numbers or out of range, an unknown method or rule.
@@ -117,9 +119,15 @@ def correlate(
     else:
         kept, left_out, values, products = _complete_rows(values, products, least_answers, least_share)
     index = [names.index(item) for item in kept]
+    if left_out and missing != "complete":
+        # Rows that answered nothing but what was left out are no rows of these items.
+        values = values[~np.all(np.isnan(values[:, index]), axis=1)]
+        products = CrossProducts.from_rows(values, names)
     if method == "polychoric":
         counts = PairCounts.from_rows(values[:, index], kept)
-        return correlate_counts(counts, missing=missing, left_out=left_out, empty_cell=empty_cell, smooth=smooth)
+        return correlate_counts(
+            counts, missing=missing, left_out=left_out, thresholds=thresholds, empty_cell=empty_cell, smooth=smooth
+        )
     if missing != "em":
         return correlate_products(products.select(kept), missing=missing, left_out=left_out, smooth=smooth)
     moments = ml_moments(values[:, index])
@@ -149,7 +157,8 @@ def correlate_products(
     least_share: float = 0.05,
 ) -> Correlations:
     """Pearson correlations from merged cross-products of a streaming pass. Items are screened here unless ``left_out``
-    says that it was done. With ``missing="complete"`` only complete rows may have been added to ``products``.
+    says that it was done; rows that answered nothing but items left out cannot be told from the sums, and count. With
+    ``missing="complete"`` only complete rows may have been added to ``products``.
 
     >>> answers = np.random.default_rng(1).integers(1, 6, size=(100, 2)).astype(float)
     >>> sums = [CrossProducts.from_rows(part, ("a", "b")) for part in (answers[:60], answers[60:])]
@@ -170,6 +179,7 @@ def correlate_counts(
     *,
     missing: str = "pairwise",
     left_out: tuple[LeftOut, ...] | None = None,
+    thresholds: str = "item",
     empty_cell: float = 0.0,
     smooth: bool = True,
     least_answers: int = LEAST_ROWS,
@@ -185,7 +195,7 @@ def correlate_counts(
     if left_out is None:
         kept, left_out = screen(counts.cross_products(), least_answers=least_answers, least_share=least_share)
         counts = counts.select(kept)
-    found: Polychoric = polychoric(counts, empty_cell=empty_cell)
+    found: Polychoric = polychoric(counts, thresholds=thresholds, empty_cell=empty_cell)
     return _finished(
         counts.items,
         found.matrix,

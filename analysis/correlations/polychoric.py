@@ -2,7 +2,8 @@
 
 Step one takes the thresholds of each item from its margin; step two maximises the likelihood of each pair's table over
 the correlation alone, by Fisher scoring. An empty cell adds nothing to the likelihood and nothing is added to it
-unless asked: ``empty_cell=0.5`` is psych's continuity correction.
+unless asked: ``empty_cell=0.5`` is psych's continuity correction, which psych's ``polychoric`` makes only where it
+takes the thresholds from each pair's own table.
 """
 
 from __future__ import annotations
@@ -14,12 +15,20 @@ import pandas as pd
 from scipy import special
 
 from analysis.common.status import AnalysisError, Status
+from analysis.common.wording import several
 from analysis.correlations.pair_counts import PairCounts
 
 __all__ = ["PairCounts", "Polychoric", "bivariate_normal_cdf", "polychoric"]
 
+THRESHOLDS = ("item", "pair", "psych")
+"""Where thresholds come from, see :func:`polychoric`."""
+
 LIMIT = 0.9999
 """Estimates stop here; a pair that arrives has a likelihood without an inner maximum (``boundary``)."""
+
+FLAT = 10.0
+"""A standard error from here on is a likelihood that no longer rises, as beside an empty cell of a 2 x 2 table: the
+estimate could be any further on, and is put at the limit."""
 
 PAIRS_AT_ONCE = 1024
 INFINITE = 40.0
@@ -79,8 +88,11 @@ def polychoric(
 ) -> Polychoric:
     """Polychoric correlations of ``counts``.
 
-    ``thresholds``: ``item`` takes them from all rows that answered the item (lavaan; psych ``global = TRUE``), ``pair``
-    from the pair's own table, after ``empty_cell`` was added to its empty cells (psych ``global = FALSE``).
+    ``thresholds``: ``item`` takes them from all rows that answered the item (lavaan; psych's ``tetrachoric``), ``pair``
+    from the pair's own table, after ``empty_cell`` was added to its empty cells. ``psych`` does as psych's
+    ``polychoric`` 2.2.9: those of the item, and nothing added to empty cells, where all items have the same highest
+    answer; else (and there only psych warns that it sets ``global`` to FALSE) those of the pair's own table, whose
+    margins are not rescaled after ``empty_cell`` was added, so that they sum to more than 1.
 
     Raises :class:`AnalysisError` when an item has fewer than two categories or a pair no row in common.
 
@@ -88,8 +100,12 @@ def polychoric(
     >>> bool(abs(polychoric(PairCounts.from_rows(answers, ("a", "b"))).matrix[0, 1] - np.sin(np.pi * .3)) < 1e-9)
     True
     """
-    if thresholds not in ("item", "pair"):
-        raise AnalysisError(f"Unknown source of thresholds {thresholds!r}; known are item, pair.", Status.UNKNOWN_NAME)
+    if thresholds not in THRESHOLDS:
+        raise AnalysisError(
+            f"Unknown source of thresholds {thresholds!r}; known are {', '.join(THRESHOLDS)}.", Status.UNKNOWN_NAME
+        )
+    if thresholds == "psych" and len({float(kinds[-1]) for kinds in counts.categories if len(kinds)}) < 2:
+        thresholds, empty_cell = "item", 0.0
     margins = counts.margins()
     flat = [item for item, margin in zip(counts.items, margins, strict=True) if np.sum(margin > 0) < 2]
     if flat:
@@ -112,9 +128,11 @@ def polychoric(
     boundary = np.abs(rho) >= LIMIT
     sentences = []
     if np.any(boundary):
-        sentences.append(f"{int(boundary.sum())} polychoric correlations reached their limit of {LIMIT}.")
+        at_limit = several(int(boundary.sum()), "polychoric correlation")
+        sentences.append(f"{at_limit} at the limit of {LIMIT}: an empty cell can leave a likelihood without a maximum.")
     if not np.all(converged | boundary):
-        sentences.append(f"{int(np.sum(~converged & ~boundary))} polychoric correlations did not converge.")
+        unsettled = several(int(np.sum(~converged & ~boundary)), "polychoric correlation")
+        sentences.append(f"{unsettled} did not converge.")
     status = Status.NOT_CONVERGED if not np.all(converged | boundary) else Status.BOUNDARY
     return Polychoric(
         counts.items,
@@ -209,13 +227,18 @@ def _estimate(
         padded = _padded([cuts[item] for item in counts.items], width)
         h, k = padded[i], padded[j]
     else:
-        total = tables.sum(axis=(1, 2))[:, None]
+        total = (n if thresholds == "psych" else tables.sum(axis=(1, 2)))[:, None]
         with np.errstate(divide="ignore"):
             h = np.clip(special.ndtri(np.minimum(np.cumsum(tables.sum(axis=2), axis=1)[:, :-1] / total, 1)), -40, 40)
             k = np.clip(special.ndtri(np.minimum(np.cumsum(tables.sum(axis=1), axis=1)[:, :-1] / total, 1)), -40, 40)
     rho, iterations, converged = _fisher_scoring(tables, h, k, tolerance, max_iterations)
     cells, slopes = _cells(h, k, rho)
     information = tables.sum(axis=(1, 2)) * np.sum(slopes**2 / np.maximum(cells, 1e-12), axis=(1, 2))
+    flat = information < FLAT**-2
+    if np.any(flat):
+        rho = np.where(flat & (rho != 0), np.sign(rho) * LIMIT, rho)
+        cells, slopes = _cells(h, k, rho)
+        information = np.where(flat, 0.0, information)
     expected = np.maximum(cells, 1e-300) * tables.sum(axis=(1, 2))[:, None, None]
     chi2 = 2 * np.sum(np.where(tables > 0, special.xlogy(tables, tables / expected), 0.0), axis=(1, 2))
     with np.errstate(divide="ignore"):

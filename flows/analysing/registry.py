@@ -30,6 +30,7 @@ _COMPONENTS = (
     "session_rule",
     "missing",
     "correlation",
+    "polychoric_thresholds",
     "empty_cell",
     "extraction",
     "rotation",
@@ -181,7 +182,7 @@ def settings_json(analysis: Analysis) -> str:
     if "n_components" in SETTINGS_OF[analysis.kind]:
         named["n_components"] = analysis.n_components or own.n_components.n or own.n_components.rule or "parallel"
     if analysis.kind == "components":
-        named |= {"parallel_samples": own.parallel_samples, "rotation_starts": own.rotation_starts}
+        named |= {name: getattr(own, name) for name in ("parallel_samples", "extraction_starts", "rotation_starts")}
     if analysis.kind in ("outcome", "agreement"):
         named["component_uncertainty"] = own.component_uncertainty
     if analysis.kind in ("sites", "site_congruence"):

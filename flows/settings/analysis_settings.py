@@ -137,6 +137,9 @@ class AnalysisSettings(Settings):
     )
     missing: Literal["pairwise", "complete", "em"] = Field(default="pairwise", description="Missing-data rule")
     correlation: Literal["pearson", "polychoric"] = Field(default="pearson", description="Kind of correlation")
+    polychoric_thresholds: Literal["item", "pair", "psych"] = Field(
+        default="item", description="Where a polychoric correlation takes its thresholds from"
+    )
     empty_cell: float = Field(
         default=0.0, ge=0, le=1, description="What a polychoric correlation adds to an empty cell of its table"
     )
@@ -149,6 +152,9 @@ class AnalysisSettings(Settings):
     )
     promax_power: float = Field(default=4.0, gt=1, le=10, description="Power of promax, which SPSS calls kappa")
     geomin_delta: float = Field(default=0.01, gt=0, le=1, description="Delta of geomin")
+    extraction_starts: int = Field(
+        default=10, ge=0, le=255, description="Starts of minres and ml beside the usual one; the lowest end is taken"
+    )
     rotation_starts: Annotated[int, Field(ge=0, le=1000)] | None = Field(
         default=None, description="Random starts beside the unrotated one; 10 for oblique rotations when left out"
     )

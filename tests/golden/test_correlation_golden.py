@@ -73,6 +73,40 @@ def test_tetrachoric():
     np.testing.assert_allclose(np.concatenate(list(ours.thresholds.values())), reference["tau"], atol=1e-10)
 
 
+def test_a_psych_users_polychoric_correlations():
+    """psych's fa(cor="poly"): its correction for empty cells is made only where categories differ in number."""
+    reference = golden.load("28_polychoric_definitions")
+    mixed = golden.data("mixed_categories")
+    same = mixed[["five_1", "five_2", "five_3"]]
+    assert reference["same"]["empty_cells"] > 0
+    for items, rows in (("same", same), ("mixed", mixed)):
+        for key, added in (("psych_fa_poly", 0.5), ("psych_fa_poly_correct0", 0.0)):
+            ours = correlate(rows, method="polychoric", thresholds="psych", empty_cell=added)
+            np.testing.assert_allclose(ours.matrix, golden.matrix(reference[items][key]["rho"]), atol=1e-4)
+    # The default is lavaan's, and psych's too where all items have the same highest answer.
+    by_default = correlate(mixed, method="polychoric")
+    np.testing.assert_allclose(by_default.matrix, golden.matrix(reference["mixed"]["lavaan"]), atol=1e-5)
+    filled = correlate(same, method="polychoric", empty_cell=0.5).matrix
+    assert np.max(np.abs(filled - golden.matrix(reference["same"]["psych_fa_poly"]["rho"]))) > 0.1
+
+
+def test_yes_no_items_with_an_empty_cell():
+    reference = golden.load("28_polychoric_definitions")["two"]
+    rows = golden.data("two_categories")
+    filled = correlate(rows, method="polychoric", empty_cell=0.5)
+    np.testing.assert_allclose(filled.matrix, golden.matrix(reference["psych_fa_tet"]["rho"]), atol=1e-4)
+    # lavaan keeps the margins of the filled table, which we do not offer; where no cell is empty we are the same.
+    lavaan = golden.matrix(reference["lavaan"]).to_numpy()
+    assert 0.01 < filled.matrix[0, 2] - lavaan[0, 2] < 0.02
+    np.testing.assert_allclose(np.delete(filled.matrix, 2, 1)[[0, 1, 3]], np.delete(lavaan, 2, 1)[[0, 1, 3]], atol=1e-5)
+    # With nothing added the likelihood has no maximum: every program stops somewhere, and we say so.
+    plain = correlate(rows, method="polychoric", smooth=False)
+    pair = plain.diagnostics.set_index(["item", "other_item"]).loc[("five_1", "five_3")]
+    assert plain.status == "indefinite"
+    assert pair["boundary"]
+    assert golden.matrix(reference["lavaan_zero_add_0"]).to_numpy()[0, 2] > 0.9
+
+
 def test_pairwise_pearson():
     reference = golden.correlation("bfi_pairwise_pearson_cor")
     ours = correlate(answers("bfi"))

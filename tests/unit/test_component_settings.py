@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -137,12 +138,31 @@ def test_another_percentile_is_named_in_the_variant() -> None:
         ({"rotation": "promax", "promax_power": 3.0}, "_promax_promax_power_3"),
         ({"oblimin_gamma": -0.5}, "_oblimin_gamma_minus_0_5"),
         ({"extraction": "paf_spss", "correlation": "polychoric"}, "_polychoric_paf_spss"),
-        ({"seed": 5, "bootstrap": 0, "parallel_samples": 10, "rotation_starts": 0}, ""),
+        ({"polychoric_thresholds": "psych"}, "_psych"),
+        ({"seed": 5, "bootstrap": 0, "parallel_samples": 10, "rotation_starts": 0, "extraction_starts": 0}, ""),
     ],
 )
 def test_ids_name_what_is_not_usual(changes: dict[str, Any], ending: str) -> None:
     made = plan("components", AnalysisSettings(**changes), item_set="joint", rater="client")
     assert made.analysis_id == f"components_joint_client{ending}"
+
+
+def test_thresholds_and_extraction_starts_are_the_study_s() -> None:
+    rng = np.random.default_rng(5)
+    latent = rng.standard_normal((70, 1)) + 0.6 * rng.standard_normal((70, 6))
+    data = pd.DataFrame(np.clip(np.round(latent + 3), 1, 5), columns=item_names(6))
+    data.iloc[:, 0] = data.iloc[:, 0].clip(upper=4)
+    made = ComponentSettings(n_components=2, correlation="polychoric", empty_cell=0.5, parallel_samples=20)
+    settings = {
+        "usual": made,
+        "psych": replace(made, polychoric_thresholds="psych"),
+        "one start": replace(made, extraction_starts=0),
+    }
+    found = {name: study_components(rows_of(data), each, ItemFacts(), seed=1) for name, each in settings.items()}
+    r = {name: result.frames["item_correlations"]["correlation"] for name, (result, _) in found.items()}
+    assert np.abs(r["usual"] - r["psych"]).max() > 0.01
+    starts = {name: one.solution.diagnostics["extraction_starts"] for name, (_, one) in found.items() if one}
+    assert starts == {"usual": 7, "psych": 7, "one start": 1}
 
 
 def test_empty_cells_are_filled_when_asked() -> None:

@@ -111,6 +111,42 @@ def test_a_pair_without_inner_maximum_is_at_the_boundary():
     assert found.to_frame()["empty_cells"].item() == 2
 
 
+@pytest.mark.parametrize(
+    ("method", "missing"), [("pearson", "pairwise"), ("polychoric", "pairwise"), ("pearson", "em")]
+)
+def test_rows_of_left_out_items_only_are_not_counted(method, missing):
+    """Two groups that answered different items: the larger set of items is analysed, and so are its rows alone."""
+    first = sample(TRUTH, 60, 3).round().clip(-2, 2)
+    rows = np.full((100, 6), np.nan)
+    rows[:60, :4] = first[:, :4]
+    rows[60:, 4:] = first[:40, :2]
+    found = correlate(rows, list("abcdef"), method=method, missing=missing)
+    assert found.items == tuple("abcd")
+    assert (found.n, int(found.n_pairs.max())) == (60, 60)
+
+
+def test_a_flat_likelihood_is_at_the_boundary():
+    """Nobody gave both rare answers: beyond some correlation the likelihood stays as it is."""
+    rows = np.repeat([[1.0, 1.0], [1.0, 2.0], [2.0, 1.0]], [123, 4, 3], axis=0)
+    found = polychoric(PairCounts.from_rows(rows, ("a", "b")))
+    assert found.status == "boundary"
+    assert found.matrix[0, 1] == pytest.approx(-0.9999)
+    assert np.isinf(found.standard_error[0])
+    assert found.warnings[0].startswith("1 polychoric correlation at the limit of 0.9999")
+
+
+def test_thresholds_come_from_where_they_are_asked_to():
+    rows = np.column_stack([categories(sample(TRUTH, 90, 8)[:, 0], CUTS), sample(TRUTH, 90, 8)[:, 1] > 1.5])
+    rows[:40, 1] = np.nan
+    counts = PairCounts.from_rows(rows, ("a", "b"))
+    by_item, by_pair, by_psych = (
+        polychoric(counts, thresholds=kind, empty_cell=0.5).matrix[0, 1] for kind in ("item", "pair", "psych")
+    )
+    assert len({round(value, 6) for value in (by_item, by_pair, by_psych)}) == 3
+    with pytest.raises(AnalysisError, match="item, pair, psych"):
+        polychoric(counts, thresholds="global")
+
+
 def test_different_numbers_of_categories_go_together():
     rows = sample(TRUTH, 3000, 5)
     mixed = np.column_stack([categories(rows[:, 0], (0.0,)), categories(rows[:, 1], CUTS), rows[:, 2] > 0.5])
