@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.intervals import replicates_of
+from analysis.common.matrices import as_floats
 from analysis.common.observations import check_level
 
 
@@ -44,7 +46,7 @@ def bias_corrected_interval(
     (-0.05, 0.852, 1.048)
     """
     quantile = stats.norm.ppf(0.5 + check_level(level) / 2)
-    value, drawn = np.asarray(estimate, dtype=float), np.asarray(replicates, dtype=float)
+    value, drawn = as_floats(estimate, "An estimate is a number."), replicates_of(replicates)
     finite = np.isfinite(drawn)
     usable = finite.sum(axis=0) >= max(2.0, len(drawn) / 2)
     safe = np.where(usable, np.where(finite, drawn, np.nan), 0.0)
@@ -57,7 +59,7 @@ def bias_corrected_interval(
     return CorrectedInterval(bias, error, np.clip(lower, *limits), np.clip(upper, *limits))
 
 
-def bias_corrected_correlation(estimate: np.ndarray, replicates: np.ndarray, level: float = 0.95) -> CorrectedInterval:
+def bias_corrected_correlation(estimate: ArrayLike, replicates: ArrayLike, level: float = 0.95) -> CorrectedInterval:
     """The same for correlations: limits through Fisher's z, bias and se as they are in correlations.
 
     A correlation of exactly 1 (a diagonal) has limits of 1.
@@ -66,6 +68,7 @@ def bias_corrected_correlation(estimate: np.ndarray, replicates: np.ndarray, lev
     >>> round(float(found.bias), 3), round(float(found.lower), 3), round(float(found.upper), 3)
     (0.0, 0.272, 0.668)
     """
+    estimate, replicates = as_floats(estimate, "A correlation is a number."), replicates_of(replicates)
     one = np.abs(estimate) > 1 - 1e-9
     plain = bias_corrected_interval(estimate, replicates, level)
     z = np.arctanh(np.where(one, 0.0, np.clip(estimate, -0.999999, 0.999999)))

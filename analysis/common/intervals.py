@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.matrices import LARGEST, as_floats
 from analysis.common.observations import check_level
+from analysis.common.status import AnalysisError
 
 
 class Tested(NamedTuple):
@@ -40,7 +42,7 @@ def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[np.
     (2.5, 97.5, 29.3002)
     """
     tail = (1.0 - check_level(level)) / 2.0
-    values = np.asarray(replicates, dtype=float)
+    values = replicates_of(replicates)
     if len(values) < 2:
         nothing = np.full(values.shape[1:], np.nan)
         return nothing, nothing.copy(), nothing.copy()
@@ -50,6 +52,15 @@ def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> tuple[np.
     lower, upper = np.nanquantile(safe, [tail, 1.0 - tail], axis=0)
     spread = np.nanstd(safe, axis=0, ddof=1)
     return np.where(usable, lower, np.nan), np.where(usable, upper, np.nan), np.where(usable, spread, np.nan)
+
+
+def replicates_of(values: ArrayLike) -> np.ndarray:
+    """(b, ...) replicates as floats; raises :class:`AnalysisError` for what are no numbers, or is one of them only."""
+    told = "Replicates are an array of numbers, one replicate after the other."
+    drawn = as_floats(values, told)
+    if drawn.ndim == 0:
+        raise AnalysisError(told)
+    return np.where(np.abs(drawn) > LARGEST, np.nan, drawn)
 
 
 def fisher_interval(r: ArrayLike, n: ArrayLike, n_partialled: int = 0, level: float = 0.95) -> tuple[np.ndarray, ...]:
@@ -62,8 +73,9 @@ def fisher_interval(r: ArrayLike, n: ArrayLike, n_partialled: int = 0, level: fl
     (0.156, 0.7358)
     """
     half = stats.norm.ppf(0.5 + check_level(level) / 2)
-    room = np.asarray(n, dtype=float) - 3.0 - n_partialled
+    told = "Correlations and their numbers of rows are numbers."
+    room = as_floats(n, told) - 3.0 - n_partialled
     se = np.where(room > 0, 1.0 / np.sqrt(np.where(room > 0, room, 1.0)), np.nan)
     with np.errstate(divide="ignore"):
-        z = np.arctanh(np.clip(np.asarray(r, dtype=float), -1.0, 1.0))
+        z = np.arctanh(np.clip(as_floats(r, told), -1.0, 1.0))
     return np.tanh(z - half * se), np.tanh(z + half * se)

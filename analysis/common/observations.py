@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from analysis.common.status import AnalysisError, Status
+from analysis.common.arguments import real_number
+from analysis.common.matrices import LARGEST, as_floats
+from analysis.common.status import AnalysisError
 from analysis.common.wording import several
 
 CONSTANT_TOLERANCE = 1e-12
@@ -56,20 +58,18 @@ def numeric(values: ArrayLike, name: str) -> np.ndarray:
     if np.ndim(values) > 1 and 1 not in np.shape(values):
         raise AnalysisError(f"Column '{name}' has shape {np.shape(values)}; one column of values is expected.")
     plain = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
-    if plain.dtype.kind in "fiu":
+    if plain.dtype.kind in "fiu" and not isinstance(values, np.ma.MaskedArray):
         result = plain.ravel().astype(float)
     else:
-        try:
-            array = pd.to_numeric(pd.Series(plain.ravel() if not isinstance(values, pd.Series) else values))
-        except (TypeError, ValueError) as error:
-            raise AnalysisError(
-                f"Column '{name}' holds values that are not numbers; give numbers or missing."
-            ) from error
-        result = array.to_numpy(dtype=float, na_value=np.nan)
+        result = as_floats(
+            values, f"Column '{name}' holds values that are not numbers; give numbers or missing."
+        ).ravel()
     if np.isinf(result).any():
         raise AnalysisError(
             f"Column '{name}' holds {several(int(np.isinf(result).sum()), 'infinite value')}; remove infinities first."
         )
+    if (np.abs(result) > LARGEST).any():
+        raise AnalysisError(f"Column '{name}' holds values beyond {LARGEST:g}; give them in a larger unit.")
     return result
 
 
@@ -84,6 +84,8 @@ def labels(values: ArrayLike, name: str = "cluster", *, in_order: bool = True) -
     >>> codes.tolist(), n_labels
     ([1, 0, -1, 1], 2)
     """
+    if np.ndim(values) == 0:
+        raise AnalysisError(f"'{name}' must be one label per row.")
     plain = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
     # Whole numbers sort as such; everything else as objects, so that words are never cut to one width.
     plain = plain.ravel() if plain.dtype.kind in "iu" else np.asarray(values, dtype=object).ravel()
@@ -185,9 +187,7 @@ def is_constant(values: np.ndarray) -> bool:
 
 def check_level(level: float) -> float:
     """The confidence level, between 0 and 1; raises :class:`AnalysisError` otherwise."""
-    if not 0.0 < level < 1.0:
-        raise AnalysisError(f"A confidence level lies between 0 and 1, not {level}.", Status.INVALID_INPUT)
-    return float(level)
+    return real_number(level, "A confidence level", 0.0, 1.0, beyond=True, below=True)
 
 
 def cluster_sums(values: np.ndarray, codes: np.ndarray, n_clusters: int) -> np.ndarray:

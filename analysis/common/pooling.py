@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
+from analysis.common.matrices import LARGEST
 from analysis.common.observations import check_level, numeric
 from analysis.common.results import OneRow, blank
 from analysis.common.status import AnalysisError, Status
@@ -167,7 +168,7 @@ def _usable(effects: ArrayLike, variances: ArrayLike) -> tuple[np.ndarray, np.nd
             f"{several(len(y), 'effect')} and {several(len(v), 'variance')} were given; one of each per site."
         )
     kept = ~np.isnan(y) & ~np.isnan(v)
-    if (v[kept] <= 0).any():
+    if (v[kept] <= 1 / LARGEST).any():
         raise AnalysisError("A sampling variance must be positive; leave out sites whose effect has none.")
     return y[kept], v[kept], int((~kept).sum())
 

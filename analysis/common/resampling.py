@@ -16,12 +16,15 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from analysis.common.arguments import one_of, seed_number, whole_number
+from analysis.common.matrices import LARGEST, as_floats
 from analysis.common.observations import labels
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 
 BLOCK_SIZE = 50
 MissingRule = Literal["pairwise", "complete"]
+MISSING_RULES: tuple[str, ...] = ("pairwise", "complete")
 # Per-cluster sums are held once when they fit in this many bytes, else made again for each block.
 _SUMS_BYTES = 256 * 2**20
 _CHUNK_CELLS = 2**22
@@ -59,10 +62,10 @@ class Block:
 def replicate_blocks(n_replicates: int, seed: int, block_size: int = BLOCK_SIZE) -> tuple[Block, ...]:
     """The blocks of ``n_replicates`` replicates. The numbers depend on ``seed`` and ``block_size``, not on workers.
 
-    Raises :class:`AnalysisError` for fewer than one replicate.
+    Raises :class:`AnalysisError` for fewer than one replicate, and a seed that is none.
     """
-    if n_replicates < 1 or block_size < 1:
-        raise AnalysisError(f"A bootstrap needs at least one replicate; {n_replicates} were asked for.")
+    n_replicates = whole_number(n_replicates, "The number of replicates of a bootstrap", 1)
+    block_size, seed = whole_number(block_size, "The size of a block", 1), seed_number(seed)
     sizes = [min(block_size, n_replicates - start) for start in range(0, n_replicates, block_size)]
     seeds = np.random.SeedSequence(seed).spawn(len(sizes))
     return tuple(Block(number, size, child) for number, (size, child) in enumerate(zip(sizes, seeds, strict=True)))
@@ -93,6 +96,8 @@ def cluster_codes(clusters: Sequence[Any] | np.ndarray | pd.Series | None, n_row
     """
     if clusters is None:
         return np.arange(n_rows), n_rows
+    if np.ndim(clusters) == 0:
+        raise AnalysisError(f"Clusters are one label per row, not {type(clusters).__name__}.")
     if len(clusters) != n_rows:
         raise AnalysisError(
             f"{several(len(clusters), 'cluster label')} for {several(n_rows, 'row')}; one per row is needed."
@@ -131,11 +136,12 @@ class ClusterSums:
     """
 
     def __init__(self, data: np.ndarray, codes: np.ndarray, n_clusters: int, missing: MissingRule = "pairwise") -> None:
-        values = np.asarray(data, dtype=float)
+        values = as_floats(data, "Answers must be numbers, or missing.")
+        one_of(missing, MISSING_RULES, "missing-data rule of a bootstrap")
         if values.ndim != 2:
             raise AnalysisError(f"Data must be a table of rows by items; an array of shape {values.shape} was given.")
-        if np.isinf(values).any():
-            raise AnalysisError("Data hold infinite values; give missing answers as NaN.")
+        if (np.abs(values) > LARGEST).any():
+            raise AnalysisError(f"Data hold infinite values, or some beyond {LARGEST:g}; give missing answers as NaN.")
         keep = ~np.isnan(values).any(axis=1) if missing == "complete" else ~np.isnan(values).all(axis=1)
         values, kept = values[keep], np.asarray(codes)[keep]
         if not len(values):

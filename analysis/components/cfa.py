@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from analysis.common.arguments import number_of_rows, scale_names
+from analysis.common.matrices import square_matrix
+from analysis.common.observations import check_level
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
 from analysis.components.cfa_fit import CfaFit, cfa_fit
@@ -88,13 +91,13 @@ class Cfa:
         )
 
 
-def cfa(covariance: np.ndarray, n: float, items: Sequence[str], scales: Mapping[str, str]) -> Cfa:
+def cfa(covariance: np.ndarray | pd.DataFrame, n: float, items: Sequence[str], scales: Mapping[str, str]) -> Cfa:
     """Fit the declared structure to a covariance (or correlation) matrix.
 
     Parameters
     ----------
     covariance: (p, p), divisor n - 1; it is rescaled to divisor n, as lavaan's default (normal) likelihood wants.
-    n: rows it comes from.
+    n: rows it comes from; a whole number is not needed.
     items: (p,) names of its rows; scales: the scale of each item. Items without a scale are left out and named.
 
     Estimates, standard errors (expected information) and fit equal lavaan 0.6's ``cfa(estimator = "ML")``. As there, a
@@ -111,7 +114,7 @@ def cfa(covariance: np.ndarray, n: float, items: Sequence[str], scales: Mapping[
     >>> found.standardised.round(6).tolist(), found.fit.df, round(found.fit.srmr, 6)
     ([0.8, 0.7, 0.6, 0.5], 2, 0.0)
     """
-    sample, kept, factors, factor_of, left_out = _input(covariance, n, items, scales)
+    sample, n, kept, factors, factor_of, left_out = _input(covariance, n, items, scales)
     model = SimpleStructure(factor_of)
     _check_identified(model, factors)
     deviation = np.sqrt(np.diag(sample))
@@ -150,12 +153,13 @@ def cfa(covariance: np.ndarray, n: float, items: Sequence[str], scales: Mapping[
 
 
 def _input(
-    covariance: np.ndarray, n: float, items: Sequence[str], scales: Mapping[str, str]
-) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...], np.ndarray, tuple[str, ...]]:
-    matrix = np.asarray(covariance, dtype=float)
-    if matrix.shape != (len(items), len(items)):
-        raise AnalysisError(f"Covariances have shape {matrix.shape}; the named items are {len(items)}.")
-    has_scale = np.array([bool(scales.get(item)) for item in items], dtype=bool)
+    covariance: np.ndarray | pd.DataFrame, n: float, items: Sequence[str], scales: Mapping[str, str]
+) -> tuple[np.ndarray, float, tuple[str, ...], tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    matrix, items = square_matrix(covariance, items, "covariance matrix", gaps=True)
+    n, scales = number_of_rows(n, "a CFA needs", 0), scale_names(scales)
+    if np.isnan(n):
+        raise AnalysisError("A CFA needs the number of rows.")
+    has_scale = np.array([item in scales for item in items], dtype=bool)
     kept = tuple(item for item, keep in zip(items, has_scale, strict=True) if keep)
     if not kept:
         raise AnalysisError("None of the items belongs to a scale: there is no structure to confirm.", Status.NO_DATA)
@@ -178,7 +182,7 @@ def _input(
     factors = tuple(dict.fromkeys(scales[item] for item in kept))
     factor_of = np.array([factors.index(scales[item]) for item in kept])
     left_out = tuple(item for item, keep in zip(items, has_scale, strict=True) if not keep)
-    return matrix * (n - 1) / n, kept, factors, factor_of, left_out
+    return matrix * (n - 1) / n, n, kept, factors, factor_of, left_out
 
 
 def _check_identified(model: SimpleStructure, factors: Sequence[str]) -> None:
@@ -230,9 +234,13 @@ def _in_marker_scale(model: SimpleStructure, theta: np.ndarray, deviation: np.nd
     items, own_marker = np.arange(p), model.markers[model.factor_of]
     raw = loading * deviation
     by_marker = np.zeros((p, q))
-    by_marker[items, items] = deviation / raw[own_marker]
-    by_marker[items, own_marker] -= raw * deviation[own_marker] / raw[own_marker] ** 2
-    cube = (loading**2 + residual) ** 1.5
+    # A marker that does not load has no scale to lend: what is in its scale is not defined.
+    markers = np.where(np.abs(raw[own_marker]) > 1e-8 * deviation[own_marker], raw[own_marker], np.nan)
+    by_marker[items, items] = deviation / markers
+    by_marker[items, own_marker] -= raw * deviation[own_marker] / markers**2
+    # An estimate that did not converge may have a negative variance, and then no standardised figures.
+    variance = np.where(loading**2 + residual > 0, loading**2 + residual, np.nan)
+    cube = variance**1.5
     standardised = np.zeros((p, q))
     standardised[items, items] = residual / cube
     residual_columns = np.arange(model.residuals_at.start, model.residuals_at.stop)
@@ -244,9 +252,9 @@ def _in_marker_scale(model: SimpleStructure, theta: np.ndarray, deviation: np.nd
     covariance = phi * np.outer(scale, scale)
     covariance_se = _errors(_covariance_slopes(model, phi, scale, deviation), errors).reshape(model.k, model.k)
     return _Reported(
-        raw / raw[own_marker],
+        raw / markers,
         _errors(by_marker, errors),
-        loading / np.sqrt(loading**2 + residual),
+        loading / np.sqrt(variance),
         _errors(standardised, errors),
         residual * deviation**2,
         _errors(variances, errors),
@@ -272,5 +280,5 @@ def _errors(slopes: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 
 def _interval(estimate: np.ndarray, error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    half = special.ndtri((1 + level) / 2) * error
+    half = special.ndtri((1 + check_level(level)) / 2) * error
     return estimate - half, estimate + half

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analysis.common.arguments import number_of_rows, one_of
+from analysis.common.matrices import correlation_matrix
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
-from analysis.components.extraction import EXTRACTIONS, LOWER_BOUND
+from analysis.components.extraction import EXTRACTIONS, LOWER_BOUND, number_of_components
 from analysis.components.extraction_starts import MOST_STARTS, LowestExtraction, extract_lowest
 from analysis.components.fit import degrees_of_freedom
 from analysis.components.rotation import Rotation, RotationSettings, rotate
 from analysis.components.rotation_names import ROTATIONS, rotation_name
+from analysis.components.rotation_target import target_of
 from analysis.components.solution import Solution
 from analysis.correlations.correlation import Correlations, smoothed
 
@@ -61,8 +64,9 @@ def find_components(
 ) -> Solution:
     """Extract and rotate ``n_components`` from ``correlation`` (p, p) of ``n`` rows.
 
-    ``items`` names the rows of an array (a frame has its own). :class:`analysis.correlations.correlation.Correlations`
-    bring their own n and items, and their status and warnings go with the solution. ``extraction``: a name of
+    ``items`` names the rows of an array; of a frame or of
+    :class:`analysis.correlations.correlation.Correlations`, which have names of their own, it chooses items by them.
+    Correlations bring their own n, and their status and warnings go with the solution. ``extraction``: a name of
     :data:`analysis.components.extraction.EXTRACTIONS`. ``rotation``: a name of
     :data:`analysis.components.rotation.ROTATIONS`, with ``gamma`` (oblimin), ``power`` (promax), ``delta`` (geomin) and
     ``target`` (p, m; NaN cells are free). ``extraction_starts``: see
@@ -79,7 +83,7 @@ def find_components(
     same in sentences.
 
     Raises :class:`AnalysisError` for a matrix that is no correlation matrix, n below 3, more components than the
-    items allow, unknown names, and ML on a singular matrix.
+    items allow, unknown names, constants out of their range, and ML on a singular matrix.
 
     >>> loadings = np.array([[.8, 0], [.7, 0], [.6, 0], [0, .7], [0, .6], [0, .5]])
     >>> matrix = loadings @ np.array([[1, .3], [.3, 1]]) @ loadings.T
@@ -91,15 +95,14 @@ def find_components(
     notes = _Notes()
     if isinstance(correlation, Correlations):
         notes.add_all(correlation.status, correlation.warnings)
-        n, items = correlation.n if n is None else n, correlation.items
-        correlation = correlation.matrix
-    matrix, names = _correlation(correlation, items)
-    rows = _rows(n)
+        n = correlation.n if n is None else n
+        correlation = pd.DataFrame(correlation.matrix, index=correlation.items, columns=correlation.items)
+    matrix, names = correlation_matrix(correlation, items)
+    rows = number_of_rows(n, "components need", LEAST_ROWS)
     name = rotation_name(rotation)
-    if extraction not in EXTRACTIONS:
-        raise AnalysisError(
-            f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
-        )
+    one_of(extraction, EXTRACTIONS, "extraction")
+    n_components = number_of_components(n_components, len(names), extraction)
+    settings = RotationSettings(gamma=gamma, power=power, delta=delta, target=target_of(target, names))
     matrix = _conditioned(matrix, names, rows, extraction, smooth, notes)
     lowest = extract_lowest(
         matrix,
@@ -113,9 +116,6 @@ def find_components(
     found = lowest.extraction
     _note_sizes(rows, len(names), n_components, extraction, notes)
     _note_extraction(lowest, names, extraction, notes)
-    settings = RotationSettings(
-        gamma=gamma, power=power, delta=delta, target=None if target is None else np.asarray(target, dtype=float)
-    )
     rotated = rotate(found.loadings[0], name, random_starts=random_starts, seed=seed, settings=settings)
     _note_rotation(rotated, notes)
     solution = Solution(
@@ -123,7 +123,7 @@ def find_components(
         correlation=matrix,
         n=rows,
         extraction=extraction,
-        rotation=_full_name(name, gamma, power, delta),
+        rotation=_full_name(name, settings),
         pattern=rotated.loadings,
         phi=rotated.phi,
         uniqueness=found.uniqueness[0],
@@ -133,39 +133,6 @@ def find_components(
         constants=settings,
     )
     return solution if ROTATIONS[name].family in ("target", "procrustes") else solution.ordered_and_signed()
-
-
-def _correlation(
-    correlation: np.ndarray | pd.DataFrame, items: Sequence[str] | None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The matrix as an exactly symmetric array with a unit diagonal, and its item names."""
-    if isinstance(correlation, pd.DataFrame) and items is None:
-        items = [str(column) for column in correlation.columns]
-    try:
-        matrix = np.array(correlation, dtype=float)
-    except (TypeError, ValueError):
-        raise AnalysisError("The correlation matrix holds values that are not numbers.") from None
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise AnalysisError(f"A correlation matrix is square; this one has shape {matrix.shape}.")
-    names = tuple(items) if items is not None else tuple(f"item_{i + 1}" for i in range(len(matrix)))
-    if len(names) != len(matrix) or len(set(names)) != len(names):
-        raise AnalysisError(
-            f"{several(len(matrix), 'row')}, different item names: {len(set(names))}; one per row is needed."
-        )
-    if len(matrix) < 2:
-        raise AnalysisError(f"{several(len(matrix), 'item')}; components need at least 2.", Status.TOO_FEW_ITEMS)
-    bad = [name for name, row in zip(names, matrix, strict=True) if not np.all(np.isfinite(row))]
-    if bad:
-        raise AnalysisError(f"Correlations are missing or infinite for: {', '.join(bad[:20])}; leave these items out.")
-    if np.max(np.abs(np.diag(matrix) - 1)) > 1e-6:
-        raise AnalysisError("The diagonal is not 1: this is not a correlation matrix.")
-    if np.max(np.abs(matrix - matrix.T)) > 1e-6:
-        raise AnalysisError("The matrix is not symmetric: this is not a correlation matrix.")
-    if np.max(np.abs(matrix)) > 1 + 1e-6:
-        raise AnalysisError("There are correlations beyond 1 or -1: this is not a correlation matrix.")
-    matrix = np.clip((matrix + matrix.T) / 2, -1.0, 1.0)
-    np.fill_diagonal(matrix, 1.0)
-    return matrix, names
 
 
 def _note_sizes(rows: float, n_items: int, n_components: int, extraction: str, notes: _Notes) -> None:
@@ -180,14 +147,6 @@ def _note_sizes(rows: float, n_items: int, n_components: int, extraction: str, n
             f"{several(n_components, 'component')} of {several(n_items, 'item')}: more parameters than "
             "correlations, this is one of many solutions.",
         )
-
-
-def _rows(n: float | None) -> float:
-    if n is None or np.isnan(n):
-        return float("nan")
-    if not np.isfinite(n) or n < LEAST_ROWS:
-        raise AnalysisError(f"n is {n:g}; components need at least {LEAST_ROWS} rows.", Status.TOO_FEW_ROWS)
-    return float(n)
 
 
 def _conditioned(
@@ -253,15 +212,15 @@ def _note_rotation(rotated: Rotation, notes: _Notes) -> None:
     notes.add(Status.LOCAL_MINIMA if doubtful else Status.OK, sentence)
 
 
-def _full_name(name: str, gamma: float, power: float, delta: float) -> str:
+def _full_name(name: str, settings: RotationSettings) -> str:
     """The rotation's name with those of its constants that are not the usual ones, so that it can be made again."""
     family = ROTATIONS[name].family
-    if family == "oblimin" and name.startswith("oblimin") and gamma != 0.0:
-        return f"{name}(gamma={gamma:g})"
-    if family == "promax" and power != 4.0:
-        return f"{name}(power={power:g})"
-    if family == "geomin" and delta != 0.01:
-        return f"{name}(delta={delta:g})"
+    if family == "oblimin" and name.startswith("oblimin") and settings.gamma != 0.0:
+        return f"{name}(gamma={settings.gamma:g})"
+    if family == "promax" and settings.power != 4.0:
+        return f"{name}(power={settings.power:g})"
+    if family == "geomin" and settings.delta != 0.01:
+        return f"{name}(delta={settings.delta:g})"
     return name
 
 

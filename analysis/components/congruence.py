@@ -241,10 +241,12 @@ def bootstrap_congruence(
     >>> len(found), bool((found["congruence_lower"] > 0.9).all())
     (2, True)
     """
-    check_level(level)
+    level = check_level(level)
     estimate = congruence(left.solution, right.solution)
     plan = _plan(left, right, missing, estimate)
-    parts = list(run(partial(_run_block, plan), replicate_blocks(replicates, seed)))
+    blocks = replicate_blocks(replicates, seed)
+    replicates = sum(block.size for block in blocks)
+    parts = list(run(partial(_run_block, plan), blocks))
     matched = np.concatenate([part[0] for part in parts])
     rotated = np.concatenate([part[1] for part in parts])
     used = np.isfinite(matched).all(axis=1)
@@ -283,7 +285,7 @@ def _plan(left: Sample, right: Sample, missing: MissingRule, estimate: Congruenc
         left_codes, right_codes, n_clusters = joint_cluster_codes(left.clusters, right.clusters)
         codes = (left_codes, n_clusters), (right_codes, n_clusters)
     else:
-        codes = cluster_codes(left.clusters, len(left.data)), cluster_codes(right.clusters, len(right.data))
+        codes = cluster_codes(left.clusters, _n_rows(left)), cluster_codes(right.clusters, _n_rows(right))
     return _Plan(
         resampler(left.data, left.solution, missing=missing, codes=codes[0]),
         resampler(right.data, right.solution, missing=missing, codes=codes[1]),
@@ -292,6 +294,10 @@ def _plan(left: Sample, right: Sample, missing: MissingRule, estimate: Congruenc
         [right.solution.items.index(item) for item in estimate.items],
         estimate.match,
     )
+
+
+def _n_rows(sample: Sample) -> int:
+    return len(sample.data) if np.ndim(sample.data) else 0
 
 
 def _run_block(plan: _Plan, block: Block) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
+from analysis.common.arguments import real_number, scale_names, whole_number
 from analysis.common.bias_correction import bias_corrected_interval
 from analysis.common.intervals import percentile_interval
 from analysis.common.status import AnalysisError, Status
@@ -114,7 +115,8 @@ def correspondence(
     every scale can be reached, and its congruence shows it.
 
     One scale only: the Rand index and the shares say nothing, status ``not_applicable``, they are NaN; the cross-table
-    and the congruence stand. Raises :class:`AnalysisError` when fewer than two items have a scale.
+    and the congruence stand. Raises :class:`AnalysisError` when fewer than two items have a scale, for a key that is
+    neither 1 nor -1, and a threshold outside (0, 1].
 
     >>> from analysis.components.components import find_components
     >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
@@ -126,7 +128,8 @@ def correspondence(
     >>> compared.adjusted_rand, compared.one_to_one_share, compared.cross_table.values.tolist()
     (1.0, 1.0, [[3, 0, 0], [0, 3, 0]])
     """
-    has_scale = np.array([bool(scales.get(item)) for item in solution.items], dtype=bool)
+    scales = scale_names(scales)
+    has_scale = np.array([item in scales for item in solution.items], dtype=bool)
     items = tuple(item for item, keep in zip(solution.items, has_scale, strict=True) if keep)
     if len(items) < 2:
         raise AnalysisError(
@@ -140,7 +143,7 @@ def correspondence(
     strongest, belongs = judged.strongest[has_scale], judged.belongs[has_scale]
     table = _counts(scale_of, strongest, len(names), solution.n_components)
     target = np.zeros((len(items), len(names)))
-    target[np.arange(len(items)), scale_of] = [1 if keys is None else keys.get(item, 1) for item in items]
+    target[np.arange(len(items)), scale_of] = _keys_of(items, keys)
     status, warnings = _warnings(solution, items, names)
     several = len(names) > 1
     nan = float("nan")
@@ -159,6 +162,15 @@ def correspondence(
         status,
         warnings,
     )
+
+
+def _keys_of(items: tuple[str, ...], keys: Mapping[str, int] | None) -> list[int]:
+    if keys is not None and not isinstance(keys, Mapping):
+        raise AnalysisError("Keys are given as the key of each item (a mapping).")
+    found = [1 if keys is None else keys.get(item, 1) for item in items]
+    if any(isinstance(key, bool) or key not in (1, -1) for key in found):
+        raise AnalysisError("The key of an item is 1 or -1.")
+    return found
 
 
 def _counts(scale_of: np.ndarray, component_of: np.ndarray, n_scales: int, n_components: int) -> np.ndarray:
@@ -278,7 +290,7 @@ def wording_check(
     """Look for a component that is the wording of its items rather than their content.
 
     Without reverse-keyed items among the salient ones there is nothing to check: status ``not_applicable``, p is NaN.
-    Raises :class:`AnalysisError` for a threshold outside (0, 1].
+    Raises :class:`AnalysisError` for a threshold outside (0, 1], and reversed items that are no collection of names.
 
     >>> from analysis.components.components import find_components
     >>> pattern = np.repeat(np.eye(2), 3, axis=0) * 0.7
@@ -289,6 +301,10 @@ def wording_check(
     >>> sorted(found.n_reversed.tolist()), sorted(found.p_value.round(6).tolist())
     ([0, 3], [0.05, 1.0])
     """
+    if isinstance(reversed_items, str) or not isinstance(reversed_items, Collection):
+        raise AnalysisError("Reverse-keyed items are given as a collection of their names.")
+    min_reversed = whole_number(min_reversed, "The least number of reverse-keyed items", 0)
+    alpha = real_number(alpha, "Alpha", 0, 1)
     belongs = salience(solution, threshold).belongs
     turned = np.array([item in set(reversed_items) for item in solution.items])
     marked = belongs >= 0

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
+from analysis.common.arguments import scale_names
 from analysis.common.bias_correction import bias_corrected_interval
 from analysis.common.intervals import percentile_interval
 from analysis.components.alignment import orthogonal_basis, orthogonal_procrustes, tucker_congruence
@@ -26,6 +27,7 @@ def correspondence_with_intervals(
 
     Raises :class:`AnalysisError` when fewer than two items have a scale.
     """
+    scales = scale_names(scales)
     full = correspondence(stability.solution, scales, threshold=threshold)
     frame = full.to_frame()
     rows = [stability.solution.items.index(item) for item in full.items]

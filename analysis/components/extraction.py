@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from analysis.common.arguments import one_of, real_number, whole_number
+from analysis.common.matrices import as_floats
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.components.bounded_newton import BoundedNewton
@@ -25,6 +27,8 @@ MATRICES_AT_ONCE = 128
 hundred megabytes."""
 
 _CELLS_AT_ONCE = 2**17
+_SLACK = 1e-6
+"""How far a correlation matrix may be from symmetry and a unit diagonal by rounding."""
 
 EXTRACTIONS = ("minres", "ml", "paf", "paf_psych", "paf_spss", "components")
 
@@ -83,8 +87,9 @@ def extract(
     ``max_iterations`` is 200 for minres and ml, 5000 for paf unless given. ``paf_psych`` and ``paf_spss`` are principal
     axes that stop where psych's ``pa`` and SPSS stop by default (:data:`PAF_STOPS`), whatever ``tolerance`` says.
 
-    Raises :class:`AnalysisError` for an unknown extraction, more components than items, values that are not finite, or
-    no positive definite matrix where ML needs one; a matrix of a stack that ML cannot use has NaN and is not converged.
+    Raises :class:`AnalysisError` for an unknown extraction, more components than items, what is no correlation matrix,
+    options that are no such numbers (``lower_bound`` lies from 0, for ML above 0, to below 1), or no positive definite
+    matrix where ML needs one; a matrix of a stack that ML cannot use has NaN and is not converged.
 
     >>> loadings = np.array([[.8], [.7], [.6], [.5]])
     >>> matrix = loadings @ loadings.T
@@ -92,9 +97,13 @@ def extract(
     >>> extract(matrix, 1).loadings[0].round(6).ravel()
     array([0.8, 0.7, 0.6, 0.5])
     """
-    stack = np.asarray(correlations, dtype=float)
+    stack = as_floats(correlations, "The correlation matrix holds values that are not numbers.")
     stack = stack[None] if stack.ndim == 2 else stack
-    check_stack(stack, n_components, extraction)
+    n_components = check_stack(stack, n_components, extraction)
+    tolerance = real_number(tolerance, "The tolerance", 0, beyond=True)
+    lower_bound = real_number(lower_bound, "The lower bound", 0, 1, beyond=extraction == "ml", below=True)
+    if max_iterations is not None:
+        max_iterations = whole_number(max_iterations, "The number of iterations", 1)
     if extraction == "components":
         return _principal_components(stack, n_components)
     if extraction == "ml":
@@ -150,24 +159,35 @@ def _with_gaps(part: Extraction, present: np.ndarray) -> Extraction:
     return Extraction(**whole)
 
 
-def check_stack(stack: np.ndarray, n_components: int, extraction: str) -> None:
-    """Raise :class:`AnalysisError` unless a stack (B, p, p), a number of components and a name of an extraction fit."""
-    if extraction not in EXTRACTIONS:
-        raise AnalysisError(
-            f"Unknown extraction {extraction!r}; known are {', '.join(EXTRACTIONS)}.", Status.UNKNOWN_NAME
-        )
+def check_stack(stack: np.ndarray, n_components: int, extraction: str) -> int:
+    """The number of components of a stack (B, p, p) of correlation matrices.
+
+    Raises :class:`AnalysisError` unless the matrices, the number and the name of the extraction fit."""
+    one_of(extraction, EXTRACTIONS, "extraction")
     if stack.ndim != 3 or stack.shape[1] != stack.shape[2]:
         raise AnalysisError(f"A correlation matrix is square; this one has shape {stack.shape[1:]}.")
     if not np.all(np.isfinite(stack)):
         raise AnalysisError("The correlation matrix holds values that are missing or infinite.")
-    items = stack.shape[1]
-    most = items if extraction == "components" else items - 1
-    if not 1 <= n_components <= most:
+    diagonal = np.diagonal(stack, axis1=1, axis2=2)
+    # Only one triangle is worked with, so that another one would go unnoticed.
+    differences = np.abs(stack - np.swapaxes(stack, 1, 2))
+    if np.max(np.abs(diagonal - 1), initial=0) > _SLACK or np.max(differences, initial=0) > _SLACK:
+        raise AnalysisError("The matrix is not symmetric with a diagonal of 1: this is not a correlation matrix.")
+    return number_of_components(n_components, stack.shape[1], extraction)
+
+
+def number_of_components(asked: int, n_items: int, extraction: str) -> int:
+    """``asked`` as a whole number; raises :class:`AnalysisError` when ``extraction`` cannot take so many from
+    ``n_items`` items, or none were asked for."""
+    most = n_items if extraction == "components" else n_items - 1
+    number = whole_number(asked, "The number of components", None)
+    if not 1 <= number <= most:
         raise AnalysisError(
-            f"{several(n_components, 'component')} cannot be extracted by {extraction} from "
-            f"{several(items, 'item')}; 1 to {most} can.",
-            Status.TOO_MANY_COMPONENTS if n_components > most else Status.INVALID_INPUT,
+            f"{several(number, 'component')} cannot be extracted by {extraction} from "
+            f"{several(n_items, 'item')}; 1 to {most} can.",
+            Status.TOO_MANY_COMPONENTS if number > most else Status.INVALID_INPUT,
         )
+    return number
 
 
 def squared_multiple_correlations(stack: np.ndarray) -> np.ndarray:

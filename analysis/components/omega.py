@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.common.status import AnalysisError, Status
+from analysis.common.matrices import correlation_matrix
+from analysis.common.status import Status
 from analysis.components.extraction_starts import extract_lowest
 from analysis.components.general_factor import schmid_leiman
 from analysis.components.solution import Solution
+
+_NOTHING = 1e-10
+"""A variance of standardised items from here down is one that they do not have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,7 @@ def omega(solution: Solution) -> Omega:
     variance = float(correlation.sum())
     unique = float(np.sum(1 - solution.communality))
     general_square = float(general.sum() ** 2)
-    total = (variance - unique) / variance
+    total = _share(variance - unique, variance)
     warnings = factor.warnings
     if solution.n_components == 1:
         group = np.zeros_like(group)
@@ -76,14 +80,19 @@ def omega(solution: Solution) -> Omega:
     return Omega(
         solution.items,
         total,
-        general_square / variance,
-        general_square / (variance - unique),
+        _share(general_square, variance),
+        _share(general_square, variance - unique),
         factor.explained_common_variance if solution.n_components > 1 else float("nan"),
         signs < 0,
         _groups(correlation, general, group, total),
         factor.status,
         warnings,
     )
+
+
+def _share(part: float, whole: float) -> float:
+    """NaN where the whole is nothing, as for items whose sum does not vary."""
+    return float(part / whole) if whole > _NOTHING else float("nan")
 
 
 def _groups(correlation: np.ndarray, general: np.ndarray, group: np.ndarray, total: float) -> pd.DataFrame:
@@ -99,9 +108,10 @@ def _groups(correlation: np.ndarray, general: np.ndarray, group: np.ndarray, tot
         variance = correlation[np.ix_(members, members)].sum()
         own, common = group[members, column].sum() ** 2, general[members].sum() ** 2
         explained += own
-        rows.append((str(column + 1), len(members), (own + common) / variance, common / variance, own / variance))
+        both, of_general, of_group = (_share(part, variance) for part in (own + common, common, own))
+        rows.append((str(column + 1), len(members), both, of_general, of_group))
     whole = correlation.sum()
-    rows.insert(0, ("general", len(general), total, general.sum() ** 2 / whole, explained / whole))
+    rows.insert(0, ("general", len(general), total, _share(general.sum() ** 2, whole), _share(explained, whole)))
     return pd.DataFrame(rows, columns=["factor", "n_items", "total", "general", "group"])
 
 
@@ -140,11 +150,7 @@ def one_factor_omega(correlation: np.ndarray, items: tuple[str, ...]) -> OneFact
     >>> round(one_factor_omega(np.full((3, 3), 0.5) + 0.5 * np.eye(3), ("a", "b", "c")).model, 6)
     0.75
     """
-    matrix = np.asarray(correlation, dtype=float)
-    if len(matrix) < 3:
-        raise AnalysisError(
-            f"Omega of one factor needs at least three items; {len(matrix)} given.", Status.TOO_FEW_ITEMS
-        )
+    matrix, items = correlation_matrix(correlation, items, least=3, use="omega of one factor needs")
     found = extract_lowest(matrix, 1).extraction
     loadings = found.loadings[0][:, 0]
     model, observed = omega_stack(matrix[None], loadings[None])
@@ -164,4 +170,6 @@ def omega_stack(correlations: np.ndarray, loadings: np.ndarray) -> tuple[np.ndar
     true = loadings.sum(axis=1) ** 2
     unique = (1 - loadings**2).sum(axis=1)
     variance = correlations.sum(axis=(1, 2))
-    return true / (true + unique), (variance - unique) / variance
+    # The sum of items that cancel each other out does not vary; whatever is said of its variance is no number.
+    whole, modelled = (np.where(sums > _NOTHING, sums, np.nan) for sums in (variance, true + unique))
+    return true / modelled, (variance - unique) / whole

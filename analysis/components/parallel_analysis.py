@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from analysis.common.arguments import MOST_ROWS, one_of, seed_number, whole_number
+from analysis.common.matrices import LARGEST, as_floats
+from analysis.common.observations import check_level
 from analysis.common.resampling import Block, MapFunction
 from analysis.common.status import AnalysisError, Status
 from analysis.components.extraction import squared_multiple_correlations
@@ -51,8 +55,7 @@ def reduced_eigenvalues(stack: np.ndarray, kind: str) -> np.ndarray:
 
 def _reduced(stack: np.ndarray, kind: str) -> np.ndarray:
     """``stack`` (B, p, p), with communalities in the diagonal where ``kind`` wants them."""
-    if kind not in KINDS:
-        raise AnalysisError(f"Unknown kind of eigenvalues {kind!r}; known are {', '.join(KINDS)}.", Status.UNKNOWN_NAME)
+    one_of(kind, KINDS, "kind of eigenvalues")
     if kind != "components":
         diagonal = np.arange(stack.shape[-1])
         communality = squared_multiple_correlations(stack) if kind == "smc" else one_factor_communalities(stack)
@@ -81,25 +84,26 @@ def parallel_analysis(
     that may spread blocks over workers, changes nothing in the result. A block ends with tridiagonal matrices; the
     eigenvalues of all blocks are then found together (:mod:`analysis.components.tridiagonal`).
 
-    Raises :class:`AnalysisError` for fewer than 3 rows, 2 items or 2 replicates, or an unknown kind.
+    Raises :class:`AnalysisError` for fewer than 3 rows, 2 items or 2 replicates, an unknown kind, a level outside 0 to
+    1, a seed that is none, and rows to permute that are no table of as many items with variance.
 
     >>> components, smc = parallel_analysis(200, 6, replicates=200, seed=1)
     >>> components.kind, components.mean.round(1).tolist(), smc.mean.round(1).tolist()
     ('components', [1.2, 1.1, 1.0, 1.0, 0.9, 0.8], [0.3, 0.1, 0.1, -0.0, -0.1, -0.2])
     """
-    if n < 3 or n_items < 2 or replicates < 2:
-        raise AnalysisError(
-            f"Parallel analysis needs 3 rows, 2 items and 2 replicates, not {n}, {n_items} and {replicates}.",
-            Status.TOO_FEW_ROWS if n < 3 else Status.INVALID_INPUT,
-        )
-    for kind in kinds:
-        if kind not in KINDS:
-            raise AnalysisError(f"Unknown kind of eigenvalues {kind!r}; known are {', '.join(KINDS)}.")
+    n = whole_number(n, "The number of rows of a parallel analysis", 3, int(MOST_ROWS), status=Status.TOO_FEW_ROWS)
+    n_items = whole_number(n_items, "The number of items of a parallel analysis", 2)
+    replicates = whole_number(replicates, "The number of random data sets", 2)
+    if isinstance(kinds, str) or not isinstance(kinds, Sequence):
+        raise AnalysisError("Kinds of eigenvalues are given as a list of their names.")
+    kinds = [one_of(kind, KINDS, "kind of eigenvalues") for kind in kinds]
+    check_level(level)
+    seed = seed_number(seed)
     normal_seed, permuted_seed = np.random.SeedSequence(seed).spawn(2)
     normal = partial(_normal_block, n=n, items=n_items, kinds=tuple(kinds))
     blocks = {"normal": list(run(normal, _blocks(normal_seed, replicates)))}
     if rows is not None:
-        permuted = partial(_permuted_block, standard=_standardised(np.asarray(rows, dtype=float)), kinds=tuple(kinds))
+        permuted = partial(_permuted_block, standard=_standardised(rows, n_items), kinds=tuple(kinds))
         blocks["permuted"] = list(run(permuted, _blocks(permuted_seed, replicates)))
     return _summaries(blocks, kinds, level, replicates)
 
@@ -158,11 +162,14 @@ def _forms(stack: np.ndarray, kinds: tuple[str, ...]) -> Forms:
     return {kind: tridiagonal_forms(_reduced(stack, kind)) for kind in kinds}
 
 
-def _standardised(rows: np.ndarray) -> np.ndarray:
+def _standardised(answers: Any, n_items: int) -> np.ndarray:
     """Items in rows, mean 0 and population variance 1 over what was answered."""
-    if rows.ndim != 2 or np.any(np.isinf(rows)):
-        raise AnalysisError("Rows to permute are a table of rows by items without infinite values.")
+    rows = as_floats(answers, "Rows to permute hold values that are not numbers.")
+    if rows.ndim != 2 or rows.shape[1] != n_items or np.any(np.abs(rows) > LARGEST):
+        raise AnalysisError(f"Rows to permute are a table of rows by {n_items} items without infinite values.")
     rows = rows[~np.all(np.isnan(rows), axis=1)]
+    if np.isnan(rows).all(axis=0).any():
+        raise AnalysisError("An item without answers cannot be permuted; leave it out.", Status.NO_DATA)
     with np.errstate(invalid="ignore", divide="ignore"):
         standard = ((rows - np.nanmean(rows, axis=0)) / np.nanstd(rows, axis=0)).T
     if not np.all(np.isfinite(standard).any(axis=1)):

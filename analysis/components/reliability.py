@@ -12,9 +12,12 @@ import pandas as pd
 from scipy import stats
 
 from analysis.common.answers import item_values
+from analysis.common.arguments import item_names, number_of_rows, one_of
 from analysis.common.intervals import percentile_interval
+from analysis.common.matrices import square_matrix
 from analysis.common.observations import check_level
 from analysis.common.resampling import (
+    MISSING_RULES,
     ClusterSums,
     MapFunction,
     MissingRule,
@@ -86,7 +89,9 @@ class Alpha:
         )
 
 
-def alpha(covariance: np.ndarray, n: float, items: Sequence[str], *, level: float = 0.95) -> Alpha:
+def alpha(
+    covariance: np.ndarray | pd.DataFrame, n: float | None, items: Sequence[str], *, level: float = 0.95
+) -> Alpha:
     """Alpha from a covariance matrix (p, p) of keyed items and its number of rows ``n``.
 
     raw = p / (p - 1) (1 - trace C / sum C); standardised the same with correlations (Cronbach 1951). Values, deletions
@@ -94,16 +99,16 @@ def alpha(covariance: np.ndarray, n: float, items: Sequence[str], *, level: floa
     prints a regression weight). The interval is psych's ``alpha.ci``: 1 - (1 - alpha) F with n - 1 and (n - 1)(p - 1)
     degrees of freedom (Feldt 1965; Feldt, Woodruff & Salih 1987).
 
-    An item without variance is left out and named. Raises :class:`AnalysisError` when fewer than two items remain or
-    the sum score has no variance.
+    An item without variance is left out and named. ``n`` None: unknown, then there is no interval. Of a frame, the
+    ``items`` are taken by their names. Raises :class:`AnalysisError` when fewer than two items remain, the sum score
+    has no variance, n is below 2, or the matrix is no covariance matrix.
 
     >>> round(alpha(np.array([[1.0, 0.5], [0.5, 1.0]]), 100, ["a", "b"]).raw, 6)
     0.666667
     """
     check_level(level)
-    matrix = np.asarray(covariance, dtype=float)
-    if matrix.shape != (len(items), len(items)):
-        raise AnalysisError(f"Covariances have shape {matrix.shape}; the named items are {len(items)}.")
+    matrix, items = square_matrix(covariance, items, "covariance matrix", gaps=True)
+    n = number_of_rows(n, "alpha needs", 2)
     varied = np.diag(matrix) > 1e-12
     left_out = tuple(item for item, keep in zip(items, varied, strict=True) if not keep)
     matrix, kept = matrix[np.ix_(varied, varied)], tuple(i for i, keep in zip(items, varied, strict=True) if keep)
@@ -151,11 +156,11 @@ def alpha(covariance: np.ndarray, n: float, items: Sequence[str], *, level: floa
 
 
 def alpha_stack(covariances: np.ndarray) -> np.ndarray:
-    """Raw alpha (b,) of covariance matrices (b, p, p); of correlation matrices it is standardised alpha."""
+    """Raw alpha (b,) of covariance matrices (b, p, p); of correlation matrices it is standardised alpha. NaN where the
+    sum of the items has no variance."""
     p = covariances.shape[-1]
-    total = covariances.sum(axis=(-2, -1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (1 - np.trace(covariances, axis1=-2, axis2=-1) / total) * p / (p - 1)
+    total, own = covariances.sum(axis=(-2, -1)), np.trace(covariances, axis1=-2, axis2=-1)
+    return (1 - own / np.where(total > 1e-12 * own, total, np.nan)) * p / (p - 1)
 
 
 def _without_each(matrix: np.ndarray) -> np.ndarray:
@@ -196,6 +201,8 @@ def item_statistics(
     (0.7241, [2.5, 2.5, 2.5])
     """
     values = item_values(data, items)
+    items = item_names(items, len(items))
+    one_of(missing, MISSING_RULES, "missing-data rule")
     used = ~np.isnan(values).any(axis=1) if missing == "complete" else ~np.isnan(values).all(axis=1)
     if not used.any():
         raise AnalysisError("No row holds an answer to these items.", Status.NO_DATA)
@@ -270,6 +277,7 @@ def bootstrap_reliability(
     """
     check_level(level)
     values = item_values(data, items)
+    one_of(missing, MISSING_RULES, "missing-data rule of a bootstrap")
     if len(items) < 2:
         raise AnalysisError("Reliability needs at least two items.", Status.TOO_FEW_ITEMS)
     codes, n_clusters = cluster_codes(clusters, len(values))
@@ -283,6 +291,7 @@ def bootstrap_reliability(
     if np.isnan(estimates[0]):
         raise AnalysisError("An item has no variance, or a pair was never answered together.", Status.CONSTANT)
     blocks = replicate_blocks(replicates, seed)
+    replicates = sum(block.size for block in blocks)
     drawn = np.concatenate(list(run(reliabilities, weights_together(blocks, n_clusters))))
     failed = int(np.isnan(drawn[:, 0]).sum())
     warnings = (

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.common.arguments import number_of_rows, seed_number, whole_number
+from analysis.common.matrices import correlation_matrix
+from analysis.common.observations import check_level
 from analysis.common.resampling import MapFunction
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
@@ -99,7 +102,8 @@ def retention(
     are given; ``map_1976`` and ``map_2000`` (see :func:`minimum_average_partial`); ``empirical_kaiser`` (Braeken & van
     Assen 2017). With ``replicates`` 0 there is no parallel analysis. ``run`` is a ``map`` that may use many workers.
 
-    Raises :class:`AnalysisError` for a matrix that is not square or not finite, and fewer than 3 rows.
+    Raises :class:`AnalysisError` for what is no correlation matrix of 2 items or more, fewer than 3 rows, one replicate
+    or a level outside 0 to 1, and as :func:`analysis.components.parallel_analysis.parallel_analysis` does.
 
     >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
     >>> matrix = pattern @ np.array([[1, 0.3], [0.3, 1]]) @ pattern.T
@@ -110,11 +114,10 @@ def retention(
     'parallel_smc_normal_mean': 2, 'parallel_smc_normal_percentile': 2, 'parallel_minres_normal_mean': 2,
     'parallel_minres_normal_percentile': 2, 'empirical_kaiser': 2, 'map_1976': 2, 'map_2000': 1}
     """
-    matrix = np.asarray(correlation, dtype=float)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
-        raise AnalysisError(f"A correlation matrix of at least 2 items is needed, not one of shape {matrix.shape}.")
-    if not np.all(np.isfinite(matrix)):
-        raise AnalysisError("The correlation matrix holds values that are missing or infinite.")
+    matrix, _ = correlation_matrix(correlation, use="rules of retention need")
+    n = number_of_rows(n, "rules of retention need")
+    replicates, seed = whole_number(replicates, "The number of random data sets", 0), seed_number(seed)
+    check_level(level)
     size = len(matrix)
     eigenvalues = np.linalg.eigvalsh(matrix)[::-1]
     statuses, sentences = [], []
@@ -124,7 +127,7 @@ def retention(
     ones = np.ones(size)
     rules = [Rule("kaiser", eigenvalues, ones, 1, leading(eigenvalues, ones))]
     references: list[ParallelReference] = []
-    if n is not None and np.isfinite(n):
+    if np.isfinite(n):
         if n <= size:
             statuses.append(Status.TOO_FEW_ROWS)
             sentences.append(f"{several(n, 'row')} for {several(size, 'item')}.")
@@ -138,7 +141,7 @@ def retention(
         sentences.append("The number of rows is unknown: no parallel analysis and no empirical Kaiser criterion.")
     rules += _partial_rules(matrix)
     return Retention(
-        np.nan if n is None else float(n),
+        n,
         size,
         eigenvalues,
         tuple(rules),
@@ -177,7 +180,10 @@ def minimum_average_partial(correlation: np.ndarray, power: int = 2) -> np.ndarr
     >>> np.fill_diagonal(matrix, 1)
     >>> minimum_average_partial(matrix).round(4)[:3].tolist()
     [0.1094, 0.122, 0.101]
+
+    Raises :class:`AnalysisError` for what is no correlation matrix of 2 items or more.
     """
+    correlation, _ = correlation_matrix(correlation, use="minimum average partial needs")
     size = len(correlation)
     values, vectors = np.linalg.eigh(correlation)
     loadings = (vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1]
@@ -197,7 +203,10 @@ def minimum_average_partial(correlation: np.ndarray, power: int = 2) -> np.ndarr
 
 def empirical_kaiser_reference(eigenvalues: np.ndarray, n: float) -> np.ndarray:
     """(p,) reference eigenvalues of Braeken & van Assen (2017): the largest eigenvalue of random data of this size,
-    (1 + sqrt(p / n))^2, scaled by the variance that the earlier components leave per item, and at least 1."""
+    (1 + sqrt(p / n))^2, scaled by the variance that the earlier components leave per item, and at least 1.
+
+    Raises :class:`AnalysisError` for fewer than 3 rows."""
+    n = number_of_rows(n, "the empirical Kaiser criterion needs")
     size = len(eigenvalues)
     before = np.concatenate([[0.0], np.cumsum(eigenvalues)[:-1]])
     left = (size - before) / (size - np.arange(size))

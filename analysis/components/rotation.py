@@ -34,7 +34,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from analysis.common.arguments import real_number, seed_number, whole_number
+from analysis.common.matrices import as_floats
 from analysis.common.status import AnalysisError, Status
+from analysis.components.alignment import orthogonal_procrustes
 from analysis.components.rotation_criteria import (
     CrawfordFerguson,
     Criterion,
@@ -47,6 +50,7 @@ from analysis.components.rotation_criteria import (
 from analysis.components.rotation_gpa import GradientProjection, gradient_projection, path_of_r
 from analysis.components.rotation_names import ROTATIONS, rotation_name
 
+LARGEST = 1e20
 SAME_MINIMUM = 1e-5
 """Two starts whose criterion values differ by less than this (relative to max(1, |value|)) reached the same minimum."""
 
@@ -62,6 +66,17 @@ class RotationSettings:
     target: np.ndarray | None = None
     tolerance: float = 1e-8
     max_iterations: int = 2000
+
+    def __post_init__(self) -> None:
+        """Raises :class:`AnalysisError` for constants with which no rotation is defined."""
+        for name, value in (
+            ("gamma", real_number(self.gamma, "Gamma of oblimin")),
+            ("power", real_number(self.power, "The power of promax", 1)),
+            ("delta", real_number(self.delta, "Delta of geomin", 0, beyond=True)),
+            ("tolerance", real_number(self.tolerance, "The tolerance", 0, beyond=True)),
+            ("max_iterations", whole_number(self.max_iterations, "The number of iterations", 1)),
+        ):
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +132,8 @@ def rotate(
     criterion wins; when the identity is within :data:`SAME_MINIMUM` of it, the identity's result is kept. Where several
     minima are met, or the identity is the only start, the path from there is GPArotation's and ends where R does.
 
-    Raises :class:`AnalysisError` for an unknown name, loadings that are not finite or have no full column rank, or a
-    target that does not fit.
+    Raises :class:`AnalysisError` for an unknown name, loadings that are not finite or have no full column rank, a
+    target that does not fit, or a number of starts or a seed that is none.
 
     >>> turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
     >>> simple = np.array([[0.8, 0.0], [0.7, 0.0], [0.0, 0.7], [0.0, 0.6]])
@@ -131,10 +146,13 @@ def rotate(
     settings = settings or RotationSettings()
     name = rotation_name(rotation)
     kind = ROTATIONS[name]
-    matrix = np.asarray(loadings, dtype=float)
+    matrix = as_floats(loadings, "Loadings to rotate are numbers.")
     _check(matrix, name, settings)
+    seed = seed_number(seed)
     components = matrix.shape[1]
-    if random_starts is None:
+    if random_starts is not None:
+        random_starts = whole_number(random_starts, "The number of random starts", 0, 100_000)
+    else:
         partial = kind.family == "target" and settings.target is not None and bool(np.any(np.isnan(settings.target)))
         random_starts = 10 if kind.iterated and (kind.oblique or partial) else 0
     extra = random_starts if kind.iterated and components > 1 else 0
@@ -187,7 +205,7 @@ def _from_starts(
     kind = ROTATIONS[name]
     first, walked = np.eye(components), 0
     if kind.family == "target":
-        first = procrustes_orthogonal(matrix, np.nan_to_num(_target(settings, matrix.shape, full=False)))
+        first = orthogonal_procrustes(matrix, np.nan_to_num(_target(settings, matrix.shape, full=False)))
     elif as_r and components > 1 and kind.family in ("oblimin", "geomin", "quartimax"):
         weights = _row_lengths(matrix[None])[0] if kind.kaiser else 1.0
         first, walked = path_of_r(matrix / weights, _criterion(name, matrix.shape, settings), oblique=kind.oblique)
@@ -262,7 +280,7 @@ def _rotate_together(
     weights = _row_lengths(stack) if kind.kaiser else np.ones((count, stack.shape[1], 1))
     criterion = _criterion(name, stack.shape[1:], settings)
     if isinstance(criterion, Target) and start is None:
-        transforms = procrustes_orthogonal(stack, np.nan_to_num(criterion.target))
+        transforms = orthogonal_procrustes(stack, np.nan_to_num(criterion.target))
     result = gradient_projection(
         stack / weights,
         transforms,
@@ -274,20 +292,6 @@ def _rotate_together(
     return _as_stack(result, weights, kind.oblique)
 
 
-def procrustes_orthogonal(loadings: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Orthogonal matrix (..., m, m) that brings ``loadings`` (..., p, m) nearest to ``target`` (Schönemann 1966): U V'
-    from the singular value decomposition of A'T.
-
-    >>> turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
-    >>> target = np.array([[0.8, 0.1], [0.2, 0.7], [0.0, 0.6]])
-    >>> procrustes_orthogonal(target @ turn.T, target).round(6)
-    array([[ 0.8,  0.6],
-           [-0.6,  0.8]])
-    """
-    left, _, right = np.linalg.svd(np.matmul(np.swapaxes(loadings, -1, -2), target))
-    return np.matmul(left, right)
-
-
 def random_orthogonal(size: int, count: int, seed: int) -> np.ndarray:
     """(count, size, size) random orthogonal matrices, uniform over rotations and reflections."""
     draws = np.random.default_rng(np.random.SeedSequence(seed)).standard_normal((count, size, size))
@@ -296,8 +300,10 @@ def random_orthogonal(size: int, count: int, seed: int) -> np.ndarray:
 
 
 def _check(matrix: np.ndarray, name: str, settings: RotationSettings) -> None:
-    if matrix.ndim != 2 or not np.all(np.isfinite(matrix)):
+    if matrix.ndim != 2 or 0 in matrix.shape or not np.all(np.isfinite(matrix)):
         raise AnalysisError("Loadings to rotate are a matrix of items by components without missing values.")
+    if np.max(np.abs(matrix)) > LARGEST:
+        raise AnalysisError(f"There are loadings beyond {LARGEST:g}, whose powers are no longer numbers.")
     if ROTATIONS[name].family in ("target", "procrustes"):
         _target(settings, matrix.shape, full=name == "procrustes")
     if name != "none" and np.linalg.matrix_rank(matrix) < matrix.shape[1]:

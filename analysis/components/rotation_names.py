@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.common.status import AnalysisError, Status
+from analysis.common.arguments import one_of
 
 Family = Literal["none", "varimax", "quartimax", "equamax", "geomin", "oblimin", "promax", "target", "procrustes"]
 
@@ -56,8 +56,5 @@ def rotation_name(name: str) -> str:
     >>> rotation_name("promax"), rotation_name("oblimin_kaiser(gamma=-0.5)")
     ('promax_kaiser', 'oblimin_kaiser')
     """
-    plain = name.split("(")[0]
-    full = ALIASES.get(plain, plain)
-    if full not in ROTATIONS:
-        raise AnalysisError(f"Unknown rotation {name!r}; known are {', '.join(ROTATIONS)}.", Status.UNKNOWN_NAME)
-    return full
+    plain = name.split("(")[0] if isinstance(name, str) else name
+    return one_of(ALIASES.get(plain, plain) if isinstance(plain, str) else plain, ROTATIONS, "rotation")

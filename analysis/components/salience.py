@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.common.status import AnalysisError
+from analysis.common.arguments import real_number
 from analysis.components.solution import Solution
 
 
@@ -53,6 +53,11 @@ class Salience:
         )
 
 
+def check_salience(threshold: float) -> float:
+    """The absolute size from which on a loading is salient; raises :class:`AnalysisError` outside (0, 1]."""
+    return real_number(threshold, "A salience threshold", 0, 1, beyond=True)
+
+
 def salience(solution: Solution, threshold: float = 0.40) -> Salience:
     """Judge every item of ``solution``; raises :class:`AnalysisError` for a threshold outside (0, 1].
 
@@ -65,8 +70,7 @@ def salience(solution: Solution, threshold: float = 0.40) -> Salience:
     >>> judged.strongest.tolist(), judged.salient.sum(axis=1).tolist()
     ([0, 0, 0, 1, 1, 1], [1, 1, 0, 1, 1, 0])
     """
-    if not 0 < threshold <= 1:
-        raise AnalysisError(f"A salience threshold lies between 0 and 1; {threshold} was given.")
+    threshold = check_salience(threshold)
     size = np.abs(solution.pattern)
     ordered = np.sort(size, axis=1)[:, ::-1]
     gap = ordered[:, 0] - (ordered[:, 1] if size.shape[1] > 1 else 0.0)
@@ -74,6 +78,9 @@ def salience(solution: Solution, threshold: float = 0.40) -> Salience:
 
 
 def unit_members(pattern: np.ndarray, threshold: float = 0.40) -> np.ndarray:
-    """(p, k) True where an item is salient on its strongest component: each item counts once, or not at all."""
+    """(p, k) True where an item is salient on its strongest component: each item counts once, or not at all.
+
+    Raises :class:`AnalysisError` for a threshold outside (0, 1]."""
+    threshold = check_salience(threshold)
     size = np.abs(pattern)
     return (size >= threshold) & (np.arange(size.shape[1]) == size.argmax(axis=1)[:, None])

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.common.answers import item_values
-from analysis.common.resampling import MapFunction, MissingRule, cluster_codes
+from analysis.common.arguments import one_of, seed_number, whole_number
+from analysis.common.observations import check_level
+from analysis.common.resampling import MISSING_RULES, MapFunction, MissingRule, cluster_codes
 from analysis.common.status import AnalysisError, Attempt, Status, attempt, most_serious
 from analysis.components.components import find_components
-from analysis.components.omega import omega
+from analysis.components.omega import omega, omega_stack
 from analysis.components.reliability import Alpha, alpha, bootstrap_reliability, item_statistics
 from analysis.components.salience import unit_members
 from analysis.components.solution import Solution
@@ -80,13 +82,19 @@ def scale_reliability(
     by Schmid-Leiman with three oblimin group factors (psych's default), for six items or more.
 
     ``run`` is a ``map`` that may spread the bootstrap over workers.
-    Nothing is raised for a set that cannot be judged: its rows have status and reason.
+    Nothing is raised for a set that cannot be judged: its rows have status and reason. Raises :class:`AnalysisError`
+    for what concerns every set: a rule, level, seed or number of replicates that is none, clusters that are not one
+    label per row.
 
     >>> answers = pd.DataFrame({"a": [1, 2, 3, 4, 5], "b": [2, 1, 4, 3, 5], "c": [5, 4, 3, 2, 2]})
     >>> found = scale_reliability(answers, {"bond": {"a": 1, "b": 1, "c": -1}}).to_frame().set_index("measure")
     >>> round(float(found.loc["alpha_raw", "estimate"]), 3), found.loc["omega_hierarchical", "status"]
     (0.932, 'too_few_items')
     """
+    one_of(missing, MISSING_RULES, "missing-data rule")
+    level, seed = check_level(level), seed_number(seed)
+    replicates = whole_number(replicates, "The number of replicates of a bootstrap", 0)
+    cluster_codes(clusters, np.shape(data)[0] if np.ndim(data) else 0)
     measures, items = [], []
     statuses: list[str] = []
     warnings: list[str] = []
@@ -151,10 +159,16 @@ def _one_set(
 
 
 def _oriented(data: pd.DataFrame, keys: Mapping[str, int]) -> pd.DataFrame:
-    if not keys:
-        raise AnalysisError("No item is salient on this component.", Status.TOO_FEW_ITEMS)
+    _check_keys(keys)
     values = item_values(data, list(keys)) * np.array(list(keys.values()), dtype=float)
     return pd.DataFrame(values, columns=list(keys), index=data.index)
+
+
+def _check_keys(keys: Mapping[str, int]) -> None:
+    if not keys:
+        raise AnalysisError("No item is salient on this component.", Status.TOO_FEW_ITEMS)
+    if not isinstance(keys, Mapping) or any(isinstance(key, bool) or key not in (1, -1) for key in keys.values()):
+        raise AnalysisError("A set is a mapping of its items to their keys, each 1 or -1.")
 
 
 def _failed(tried: Attempt[Any], n_items: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -209,8 +223,7 @@ def reliability_of_sums(
 
 
 def _one_of_sums(products: CrossProducts, keys: Mapping[str, int], level: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    if not keys:
-        raise AnalysisError("No item is salient on this component.", Status.TOO_FEW_ITEMS)
+    _check_keys(keys)
     own = products.select(list(keys)).signed(list(keys.values()))
     found = alpha(own.covariance(), own.n_rows, own.items, level=level)
     table = _coefficients(found, own.select(found.items).pearson()).assign(n_clusters=np.nan)
@@ -236,12 +249,11 @@ def _omegas(matrix: np.ndarray, found: Alpha) -> pd.DataFrame:
             status, reason = Status.TOO_FEW_ITEMS, "Omega of one factor needs at least three items."
         rows = [("omega_model", np.nan, status.value, reason), ("omega_total", np.nan, status.value, reason)]
     else:
-        total = single.pattern.sum() ** 2
-        unique = (1 - single.communality).sum()
+        model, observed = omega_stack(matrix[None], single.pattern[None, :, 0])
         reason = " ".join(single.warnings)
         rows = [
-            ("omega_model", float(total / (total + unique)), single.status, reason),
-            ("omega_total", float((matrix.sum() - unique) / matrix.sum()), single.status, reason),
+            ("omega_model", float(model[0]), single.status, reason),
+            ("omega_total", float(observed[0]), single.status, reason),
         ]
     rows.append(_hierarchical(matrix, found))
     table = pd.DataFrame(rows, columns=["measure", "estimate", "status", "reason"])

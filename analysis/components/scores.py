@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.common.answers import item_values
+from analysis.common.arguments import one_of, real_number, value_range, whole_number
+from analysis.common.matrices import as_floats
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.components.alignment import orthogonal_basis
@@ -140,8 +142,7 @@ def score_weights(solution: Solution, method: ScoreMethod = "regression") -> Sco
     >>> found.weights.round(4).ravel().tolist(), found.determinacy.round(4).tolist()
     ([0.2828, 0.2828, 0.2828, 0.2828], [0.8])
     """
-    if method not in SCORE_METHODS:
-        raise AnalysisError(f"Score method {method!r} is not known; choose one of {', '.join(SCORE_METHODS)}.")
+    one_of(method, SCORE_METHODS, "score method")
     inverse, singular = _inverse(solution.correlation)
     structure = solution.structure
     if solution.extraction == "components" or method == "regression":
@@ -198,11 +199,13 @@ def component_scores(
 
     Parameters
     ----------
-    mean, deviation: (p,) for the standardisation; by default those of ``data`` (answered values, n - 1).
+    mean, deviation: (p,) for the standardisation; by default those of ``data`` (answered values, n - 1). A series that
+        names the items is read by them.
     min_answered: rows with fewer answered items get NaN; a row without any always does.
     cache: keeps what was worked out per pattern of missing answers for further parts of the same rows.
 
-    Raises :class:`AnalysisError` for items missing from the data, or an item without variance to standardise by.
+    Raises :class:`AnalysisError` for items missing from the data, an item without variance to standardise by, or a
+    mean and deviation that are not one finite number per item.
 
     >>> from analysis.components.components import find_components
     >>> matrix = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
@@ -214,6 +217,7 @@ def component_scores(
     """
     values = item_values(data, solution.items)
     weights = score_weights(solution, method)
+    min_answered = max(whole_number(min_answered, "The least number of answers", 0), 1)
     mean, deviation = standard(values, solution.items, mean, deviation)
     standardised = (values - mean) / deviation
     answered = ~np.isnan(standardised)
@@ -224,18 +228,18 @@ def component_scores(
     order = np.argsort(which, kind="stable")
     groups = np.split(order, np.cumsum(np.bincount(which, minlength=len(patterns)))[:-1])
     for observed, rows in zip(patterns, groups, strict=True):
-        if observed.sum() < max(min_answered, 1):
+        if observed.sum() < min_answered:
             continue
         effective, determinacy[rows] = _of_pattern(observed, solution, weights.weights, cache)
         scores[rows] = standardised[np.ix_(rows, observed)] @ effective
     index = data.index.to_numpy() if isinstance(data, pd.DataFrame) else np.arange(n)
     count = answered.sum(axis=1)
     warnings = weights.warnings
-    unscored = int((count < max(min_answered, 1)).sum())
+    unscored = int((count < min_answered).sum())
     if unscored:
         warnings = (
             *warnings,
-            f"{unscored} of {several(n, 'row')} answered fewer than {several(max(min_answered, 1), 'item')}: no score.",
+            f"{unscored} of {several(n, 'row')} answered fewer than {several(min_answered, 'item')}: no score.",
         )
     return Scores(scores, count, determinacy, index, method, weights.status, warnings, mean, deviation)
 
@@ -286,7 +290,8 @@ def unit_weighted_scores(
     it. A component without salient items, and a row that answered less than ``min_share`` of a component's items, gets
     NaN. ``n_answered`` (n, k) counts the answered items of each component.
 
-    Raises :class:`AnalysisError` when a negatively loading item has no range, or an answer lies outside its range.
+    Raises :class:`AnalysisError` when a negatively loading item has no range, an answer lies outside its range, or a
+    threshold or share lies outside 0 to 1.
 
     >>> from analysis.components.components import find_components
     >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
@@ -298,6 +303,7 @@ def unit_weighted_scores(
     [[2.0, 5.0]]
     """
     values = item_values(data, solution.items)
+    min_share = real_number(min_share, "The least share of answers", 0, 1)
     members = unit_members(solution.pattern, salience)
     n, k = len(values), solution.n_components
     scores, counts = np.full((n, k), np.nan), np.zeros((n, k), dtype=int)
@@ -327,7 +333,7 @@ def _oriented(
         raise AnalysisError(
             f"Item {name} loads negatively on component {component + 1}: give its range so that it can be reflected."
         )
-    low, high = ranges[name]
+    low, high = value_range(ranges[name], f"The range of item {name}")
     if np.any((answers < low) | (answers > high)):
         raise AnalysisError(f"Item {name} has answers outside its range {low:g} to {high:g}.")
     return low + high - answers
@@ -338,15 +344,16 @@ def standard(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What answers are standardised by, (p,) each: ``mean`` and ``deviation``, or those of ``values`` (n, p), n - 1.
 
-    Raises :class:`AnalysisError` for an item without variance.
+    Raises :class:`AnalysisError` for an item without variance, and for another number of values than items.
     """
+    mean, deviation = (None if one is None else _per_item(one, items) for one in (mean, deviation))
     answered = (~np.isnan(values)).sum(axis=0)
-    centre = np.nansum(values, axis=0) / np.maximum(answered, 1) if mean is None else np.asarray(mean, dtype=float)
+    centre = np.nansum(values, axis=0) / np.maximum(answered, 1) if mean is None else mean
     if deviation is None:
         squares = np.nansum((values - centre) ** 2, axis=0)
         spread = np.sqrt(squares / np.maximum(answered - 1, 1))
     else:
-        spread = np.asarray(deviation, dtype=float)
+        spread = deviation
     flat = [item for item, size in zip(items, spread, strict=True) if not size > 1e-12]
     if flat:
         raise AnalysisError(
@@ -355,6 +362,20 @@ def standard(
             Status.CONSTANT,
         )
     return centre, spread
+
+
+def _per_item(given: Any, items: Sequence[str]) -> np.ndarray:
+    """(p,) one finite number per item, of a series that names the items in their order."""
+    told = f"Mean and deviation are one finite number for each of {several(len(items), 'item')}."
+    if isinstance(given, pd.Series) and not isinstance(given.index, pd.RangeIndex):
+        named = given.set_axis([str(item) for item in given.index])
+        if not named.index.is_unique or not set(items) <= set(named.index):
+            raise AnalysisError(told)
+        given = named.loc[list(items)]
+    values = as_floats(given, told)
+    if values.shape != (len(items),) or not np.isfinite(values).all():
+        raise AnalysisError(told)
+    return values
 
 
 def _inverse(matrix: np.ndarray) -> tuple[np.ndarray, bool]:

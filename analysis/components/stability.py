@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.common.answers import item_values
+from analysis.common.arguments import one_of
 from analysis.common.bias_correction import bias_corrected_correlation
 from analysis.common.intervals import percentile_interval
+from analysis.common.observations import check_level
 from analysis.common.resampling import (
+    MISSING_RULES,
     Block,
     ClusterSums,
     MapFunction,
@@ -31,9 +34,11 @@ from analysis.components.alignment import align_columns, orthogonal_basis, tucke
 from analysis.components.refit import ROTATION_TOLERANCE, axes_near, refit_stack
 from analysis.components.rotation import RotationSettings, rotate_stack
 from analysis.components.rotation_names import ROTATIONS, rotation_name
+from analysis.components.salience import check_salience
 from analysis.components.solution import Solution
 
 Alignment = Literal["columns", "procrustes"]
+ALIGNMENTS: tuple[str, ...] = ("columns", "procrustes")
 Correlate = Callable[[np.ndarray], np.ndarray]
 FEW_CLUSTERS = 20
 
@@ -77,6 +82,7 @@ class Stability:
         """One row per item and component: item, component, loading, loading_se, loading_lower, loading_upper,
         share_strongest (of replicates in which the item falls on this component), share_salient (|loading| >=
         ``salience``), on_component (True where the full solution's strongest loading is)."""
+        salience = check_salience(salience)
         lower, upper, error = percentile_interval(self.patterns, self.level)
         p, k = self.solution.pattern.shape
         home = np.abs(self.solution.pattern).argmax(axis=1)
@@ -179,9 +185,12 @@ class Resampler:
         stack = np.full((len(weights), p, p), np.nan)
         for replicate, counts in enumerate(weights):
             try:
-                stack[replicate] = self.correlate(np.repeat(self.rows, counts[self.codes], axis=0))
+                made = self.correlate(np.repeat(self.rows, counts[self.codes], axis=0))
             except AnalysisError:
                 continue
+            if np.shape(made) != (p, p):
+                raise AnalysisError(f"The correlations of a resample have shape {np.shape(made)}, not {(p, p)}.")
+            stack[replicate] = made
         return stack
 
 
@@ -215,13 +224,13 @@ def resampler(
     ``codes`` (row codes, number of clusters) may be given instead of ``clusters`` when several data sets share them.
     Raises :class:`AnalysisError` for an unknown alignment, items missing from the data, and fewer than two clusters.
     """
-    if alignment not in ("columns", "procrustes"):
-        raise AnalysisError(f"Alignment {alignment!r} is not known; choose 'columns' or 'procrustes'.")
+    one_of(alignment, ALIGNMENTS, "alignment")
     values = item_values(data, solution.items)
     row_codes, n_clusters = codes if codes is not None else cluster_codes(clusters, len(values))
     answered = ~np.isnan(values).all(axis=1)
     if len(np.unique(row_codes[answered])) < 2:
         raise AnalysisError("A bootstrap needs rows from at least two clusters (therapists).", Status.TOO_FEW_CLUSTERS)
+    one_of(missing, MISSING_RULES, "missing-data rule of a bootstrap")
     sums = ClusterSums(values, row_codes, n_clusters, missing) if correlate is None else None
     return Resampler(solution, sums, values, row_codes, n_clusters, alignment, correlate, settings)
 
@@ -257,7 +266,8 @@ def bootstrap_solution(
 
     Raises
     ------
-    AnalysisError: fewer than two clusters, items missing from the data, no usable replicate.
+    AnalysisError: fewer than two clusters, items missing from the data, no usable replicate, a rule, level, seed or
+    number of replicates that is none, matrices of ``correlate`` of another size.
 
     >>> from analysis.components.components import find_components
     >>> pattern = np.kron(np.eye(2), np.array([[0.8], [0.7], [0.6]]))
@@ -270,10 +280,13 @@ def bootstrap_solution(
     >>> stability.n_clusters, [round(float(first[name]), 1) for name in ("loading", "loading_lower", "loading_upper")]
     (300, [0.8, 0.7, 0.9])
     """
+    level = check_level(level)
     plan = resampler(
         data, solution, clusters, missing=missing, alignment=alignment, correlate=correlate, settings=settings
     )
-    parts = list(run(partial(_run_block, plan), replicate_blocks(replicates, seed)))
+    blocks = replicate_blocks(replicates, seed)
+    parts = list(run(partial(_run_block, plan), blocks))
+    replicates = sum(block.size for block in blocks)
     used = np.concatenate([part.converged for part in parts])
     if not used.any():
         raise AnalysisError(

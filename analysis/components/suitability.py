@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from analysis.common.status import AnalysisError, Status, most_serious
+from analysis.common.arguments import number_of_rows
+from analysis.common.matrices import correlation_matrix
+from analysis.common.status import Status, most_serious
 from analysis.common.wording import several
 
 
@@ -61,20 +63,14 @@ def suitability(correlation: np.ndarray, n: float | None, items: tuple[str, ...]
     KMO and MSA: Kaiser & Rice (1974), r^2 / (r^2 + q^2) with q the anti-image correlations, as psych::KMO. Bartlett
     (1951): -log det R (n - 1 - (2p + 5) / 6) on p (p - 1) / 2 degrees of freedom, as psych::cortest.bartlett.
 
-    Raises :class:`AnalysisError` for values that are not finite or a matrix that is not square.
+    Raises :class:`AnalysisError` for what is no correlation matrix of 2 items or more, and fewer than 3 rows.
 
     >>> found = suitability(np.array([[1, .5, .5], [.5, 1, .5], [.5, .5, 1]]), 100)
     >>> round(found.kmo, 4), round(found.determinant, 4), found.bartlett_df
     (0.6923, 0.5, 3)
     """
-    matrix = np.asarray(correlation, dtype=float)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise AnalysisError(f"A correlation matrix is square; this one has shape {matrix.shape}.")
-    if not np.all(np.isfinite(matrix)):
-        raise AnalysisError("The correlation matrix holds values that are missing or infinite.")
-    size = len(matrix)
-    names = tuple(items) if items is not None else tuple(f"item_{i + 1}" for i in range(size))
-    rows = np.nan if n is None else float(n)
+    matrix, names = correlation_matrix(correlation, items, use="suitability needs")
+    rows, size = number_of_rows(n, "suitability needs"), len(matrix)
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     statuses, sentences = [], []
     if rows <= size:

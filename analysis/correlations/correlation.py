@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analysis.common.answers import answers_of
+from analysis.common.arguments import one_of, real_number, whole_number
+from analysis.common.matrices import square_matrix
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
 from analysis.correlations.cross_products import CrossProducts
@@ -96,22 +99,25 @@ def correlate(
 ) -> Correlations:
     """Correlate the items of ``rows`` (n, p), NaN or NA where an answer is missing.
 
-    ``items`` names the columns of an array (a frame has its own). Items answered by fewer than ``least_answers`` rows
+    ``items`` names the columns of an array; of a frame, which has names of its own, it chooses columns by them. Items
+    answered by fewer than ``least_answers`` rows
     or less than ``least_share`` of them, items without variance and duplicates are left out and named. ``valid_range``
     makes a value outside it an error. ``thresholds`` and ``empty_cell`` are those of
     :func:`analysis.correlations.polychoric.polychoric`. An indefinite matrix is smoothed and flagged, unless ``smooth``
     is False.
 
     Raises :class:`AnalysisError`: no rows or fewer than three, fewer than two items left, infinite values, values that
-    are no numbers or out of range, an unknown method or rule.
+    are no numbers or out of range, more kinds of answers than polychoric correlations can be of, an unknown method or
+    rule, options that are no such numbers.
 
     >>> frame = pd.DataFrame({"a": [1, 2, 3, 4], "b": [1, 3, 2, 4], "c": [2, 2, 2, 2]})
     >>> found = correlate(frame)
     >>> found.items, round(float(found.matrix[0, 1]), 3), found.left_out[0].reason
     (('a', 'b'), 0.8, 'constant')
     """
-    values, names = as_values(rows, items, valid_range=valid_range)
+    values, names = answers_of(rows, items, valid_range=valid_range)
     _check_rules(method, missing)
+    empty_cell = real_number(empty_cell, "What is added to an empty cell", 0, 1)
     values = values[~np.all(np.isnan(values), axis=1)]
     products = CrossProducts.from_rows(values, names)
     if missing != "complete":
@@ -136,7 +142,9 @@ def correlate(
     if moments.singular:
         statuses = [Status.SINGULAR]
         sentences = (
-            "The ML covariance is singular: too few rows for so many missing answers; the last estimate is given.",
+            "The ML covariance is singular: too few rows for these items; that of the rows is given."
+            if moments.converged
+            else "The ML covariance is singular: too few rows for so many missing answers; the last estimate is given.",
         )
     elif not moments.converged:
         statuses = [Status.NOT_CONVERGED]
@@ -214,7 +222,12 @@ def correlate_counts(
 
 def smoothed(matrix: np.ndarray) -> np.ndarray:
     """The nearest usable correlation matrix by psych's ``cor.smooth``: eigenvalues below 1e-12 become 1e-10, all are
-    rescaled to sum to p, and the result is rescaled to a unit diagonal."""
+    rescaled to sum to p, and the result is rescaled to a unit diagonal.
+
+    Raises :class:`AnalysisError` for what is no symmetric matrix."""
+    matrix, _ = square_matrix(matrix, None, "correlation matrix")
+    if not len(matrix):
+        return matrix
     values, vectors = np.linalg.eigh(matrix)
     values = np.where(values < 1e-12, 1e-10, values)
     values *= len(values) / values.sum()
@@ -225,37 +238,6 @@ def smoothed(matrix: np.ndarray) -> np.ndarray:
     return (result + result.T) / 2
 
 
-def as_values(
-    rows: pd.DataFrame | np.ndarray,
-    items: Sequence[str] | None = None,
-    *,
-    valid_range: tuple[float, float] | None = None,
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Answers as floats (n, p) with NaN for missing, and the item names; raises :class:`AnalysisError` for what is no
-    number, is infinite, lies outside ``valid_range``, or is named twice."""
-    if isinstance(rows, pd.DataFrame):
-        names = tuple(str(name) for name in rows.columns)
-        try:
-            values = rows.to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError):
-            wrong = [str(name) for name in rows.columns if not pd.api.types.is_numeric_dtype(rows[name])]
-            raise AnalysisError(f"These items hold values that are not numbers: {', '.join(wrong)}.") from None
-    else:
-        values = np.asarray(rows, dtype=float)
-        if values.ndim != 2:
-            raise AnalysisError("Answers are a table of rows by items.")
-        names = tuple(items) if items is not None else tuple(f"item_{i + 1}" for i in range(values.shape[1]))
-    if len(names) != values.shape[1] or len(set(names)) != len(names):
-        raise AnalysisError(
-            f"{several(values.shape[1], 'column')}, different item names: {len(set(names))}; one per column is needed."
-        )
-    _refuse(np.isinf(values), names, "hold infinite values")
-    if valid_range is not None:
-        low, high = valid_range
-        _refuse((values < low) | (values > high), names, f"hold values outside {low:g} to {high:g}")
-    return values, names
-
-
 def screen(
     products: CrossProducts, *, least_answers: int = LEAST_ROWS, least_share: float = 0.05
 ) -> tuple[tuple[str, ...], tuple[LeftOut, ...]]:
@@ -263,6 +245,8 @@ def screen(
 
     Of two duplicates the later one goes. Raises :class:`AnalysisError` when fewer than three rows or two items remain.
     """
+    least_answers = whole_number(least_answers, "The least number of answers", 0)
+    least_share = real_number(least_share, "The least share of answers", 0, 1)
     if products.n_rows < LEAST_ROWS:
         raise AnalysisError(
             f"{several(products.n_rows, 'row')} with answers; correlations need at least {LEAST_ROWS}.",
@@ -374,18 +358,8 @@ def _finished(
     )
 
 
-def _refuse(wrong: np.ndarray, names: tuple[str, ...], what: str) -> None:
-    if np.any(wrong):
-        guilty = [names[position] for position in np.flatnonzero(wrong.any(axis=0))]
-        raise AnalysisError(f"These items {what}: {', '.join(guilty)} ({several(int(wrong.sum()), 'value')}).")
-
-
 def _check_rules(method: str, missing: str) -> None:
-    if method not in METHODS:
-        raise AnalysisError(f"Unknown correlation {method!r}; known are {', '.join(METHODS)}.", Status.UNKNOWN_NAME)
-    if missing not in MISSING_RULES:
-        raise AnalysisError(
-            f"Unknown missing-data rule {missing!r}; known are {', '.join(MISSING_RULES)}.", Status.UNKNOWN_NAME
-        )
+    one_of(method, METHODS, "correlation")
+    one_of(missing, MISSING_RULES, "missing-data rule")
     if method == "polychoric" and missing == "em":
         raise AnalysisError("Polychoric correlations have no EM variant here; use pairwise or complete.")

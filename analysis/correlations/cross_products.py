@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.common.status import AnalysisError, Status
+from analysis.common.wording import several
 
 ROWS_AT_ONCE = 16384
 """Rows worked on at a time, so that the working copies stay in the processor's cache."""
@@ -38,7 +39,10 @@ class CrossProducts:
     @classmethod
     def from_rows(cls, values: np.ndarray, items: Sequence[str], *, origin: np.ndarray | None = None) -> CrossProducts:
         """Sums of one chunk of rows (n, p), NaN where an answer is missing. ``origin`` is by default the rounded mean
-        of each item, so that sums of whole-number answers stay exact."""
+        of each item, so that sums of whole-number answers stay exact.
+
+        Raises :class:`AnalysisError` for what is no table of these items."""
+        values = table_of_rows(values, len(items))
         origin = rounded_means(values) if origin is None else origin
         size = values.shape[1]
         n, sums, squares, products = (np.zeros((size, size)) for _ in range(4))
@@ -144,6 +148,13 @@ class CrossProducts:
         defined = np.isfinite(np.diag(result))
         result[defined, defined] = 1.0
         return result
+
+
+def table_of_rows(values: np.ndarray, n_items: int) -> np.ndarray:
+    """``values`` when they are rows of ``n_items`` items (n, p); raises :class:`AnalysisError` otherwise."""
+    if np.ndim(values) != 2 or np.shape(values)[1] != n_items:
+        raise AnalysisError(f"Data of shape {np.shape(values)} do not fit {several(n_items, 'item')}.")
+    return values
 
 
 def rounded_means(values: np.ndarray) -> np.ndarray:

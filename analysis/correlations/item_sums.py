@@ -18,7 +18,7 @@ import pandas as pd
 
 from analysis.common.status import AnalysisError, Status
 from analysis.correlations.answer_codes import code_answers, code_whole_answers
-from analysis.correlations.cross_products import CrossProducts, rounded_means
+from analysis.correlations.cross_products import CrossProducts, rounded_means, table_of_rows
 from analysis.correlations.pair_counts import PairCounter, PairCounts
 from analysis.correlations.whole_sums import sum_whole
 
@@ -48,6 +48,7 @@ class ItemSums:
         cls, values: np.ndarray, items: Sequence[str], *, origin: np.ndarray | None = None, counted: bool = False
     ) -> ItemSums:
         """Sums of one chunk (n, p), NaN where an answer is missing; ``counted`` asks for the counts too."""
+        values = table_of_rows(values, len(items))
         about = rounded_means(values) if origin is None else np.asarray(origin, dtype=float)
         if counted:
             return cls.from_counts(*count_rows([values], items), about)

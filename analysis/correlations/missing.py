@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.common.arguments import real_number, whole_number
+from analysis.common.matrices import LARGEST, as_floats
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 
@@ -18,7 +20,8 @@ SINGULAR = 1e-7
 class Moments:
     """ML estimates: mean (p,), covariance (p, p) with divisor n, correlation (p, p); iterations, converged, and the
     log-likelihood of the observed answers. ``singular`` says that the likelihood rises towards a covariance that is
-    not positive definite, as it does with many missing answers and few rows; the estimate is then the last inside."""
+    not positive definite, as it does with many missing answers and few rows; the estimate is then the last inside.
+    Without missing answers it is that of the sample, singular or not (the log-likelihood is infinite if it is)."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -48,13 +51,18 @@ def ml_moments(values: np.ndarray, *, tolerance: float = 1e-8, max_iterations: i
     that does not raise the likelihood or leaves the positive definite matrices is not taken. ``tolerance`` is on the
     largest change of a standardised mean or covariance in one EM step.
 
-    Raises :class:`AnalysisError` when an item has no answers or no variance.
+    Raises :class:`AnalysisError` when an item has no answers or no variance, when the first step is singular already
+    (nothing but the start could be given), or when what is given is no table of numbers.
 
     >>> ml_moments(np.array([[1., 1.], [2., 3.], [3., 2.], [4., 4.]])).covariance
     array([[1.25, 1.  ],
            [1.  , 1.25]])
     """
-    data = np.asarray(values, dtype=float)
+    data = as_floats(values, "Answers must be numbers, or missing.")
+    if data.ndim != 2 or (np.abs(data) > LARGEST).any():
+        raise AnalysisError("Answers are a table of rows by items without infinite values.")
+    tolerance = real_number(tolerance, "The tolerance", 0, beyond=True)
+    max_iterations = whole_number(max_iterations, "The number of iterations", 1)
     data = data[~np.all(np.isnan(data), axis=1)]
     if data.shape[0] < 3:
         raise AnalysisError(f"{several(data.shape[0], 'row')} with answers; EM needs at least 3.", Status.TOO_FEW_ROWS)
@@ -66,25 +74,41 @@ def ml_moments(values: np.ndarray, *, tolerance: float = 1e-8, max_iterations: i
     if np.any(scale <= 0):
         raise AnalysisError("An item without variance cannot be part of an EM covariance.", Status.CONSTANT)
     patterns = _patterns((data - centre) / scale)
-    state = _pack(np.zeros(data.shape[1]), np.eye(data.shape[1]))
     size = data.shape[1]
+    start = state = _pack(np.zeros(size), np.eye(size))
     converged, singular, iteration = False, False, 0
-    while iteration < max_iterations:
+    if answered.all():
+        # Nothing is to be found out: the sample's moments have the largest likelihood, however few its rows are.
+        state, converged = _pack(np.zeros(size), patterns.scatter[0] / patterns.count[0]), True
+        singular = _is_singular(state, size)
+    while iteration < max_iterations and not converged:
         first, likelihood = _em_step(state, patterns, size)
         iteration += 1
         change = first - state
+        # Two items that are the same have a singular covariance after the first step already.
+        singular = _is_singular(first, size)
+        if singular:
+            break
         if np.max(np.abs(change)) < tolerance:
             state, converged = first, True
             break
         second, _ = _em_step(first, patterns, size)
         iteration += 1
         proposal = _accelerated(state, change, first, second, likelihood, patterns, size)
-        singular = bool(np.linalg.eigvalsh(_unpack(proposal, size)[1])[0] < SINGULAR)
+        singular = _is_singular(proposal, size)
         if singular:
             break
         state = proposal
+    if singular and state is start:
+        raise AnalysisError(
+            "The ML covariance is singular, as with too few rows or items that follow from others; use pairwise or "
+            "complete correlations.",
+            Status.SINGULAR,
+        )
     mean, covariance = _unpack(state, size)
-    likelihood = _em_step(state, patterns, size)[1] - float(np.sum(np.log(scale) * answered.sum(axis=0)))
+    likelihood = np.inf
+    if not (singular and converged):
+        likelihood = _em_step(state, patterns, size)[1] - float(np.sum(np.log(scale) * answered.sum(axis=0)))
     spread = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(spread, spread)
     np.fill_diagonal(correlation, 1.0)
@@ -97,6 +121,10 @@ def ml_moments(values: np.ndarray, *, tolerance: float = 1e-8, max_iterations: i
         singular=singular,
         log_likelihood=likelihood,
     )
+
+
+def _is_singular(state: np.ndarray, size: int) -> bool:
+    return bool(np.linalg.eigvalsh(_unpack(state, size)[1])[0] < SINGULAR)
 
 
 def _patterns(data: np.ndarray) -> _Patterns:

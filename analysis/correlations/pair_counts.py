@@ -9,8 +9,11 @@ import numpy as np
 
 from analysis.common.status import AnalysisError, Status
 from analysis.correlations.answer_codes import AnswerCodes, code_answers
-from analysis.correlations.cross_products import CrossProducts
+from analysis.correlations.cross_products import CrossProducts, table_of_rows
 from analysis.correlations.joint_counts import JointCounts
+
+MOST_KINDS = 255
+"""Kinds of answers of an item that are counted; pairs of more take memory by the square."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +43,7 @@ class PairCounts:
 
         Raises :class:`AnalysisError` for an answer that is none of the categories.
         """
-        seen = cls.from_codes(code_answers(values), items)
+        seen = cls.from_codes(code_answers(table_of_rows(values, len(items))), items)
         if categories is None:
             return seen
         fixed = tuple(np.asarray(one, dtype=float) for one in categories)
@@ -149,7 +152,15 @@ class PairCounter:
         self._n_rows = 0
 
     def add(self, coded: AnswerCodes) -> None:
-        """Count the rows of a chunk."""
+        """Count the rows of a chunk.
+
+        Raises :class:`AnalysisError` for items of more than :data:`MOST_KINDS` different answers."""
+        many = [item for item, kinds in zip(self._items, coded.kinds, strict=True) if len(kinds) > MOST_KINDS]
+        if many:
+            raise AnalysisError(
+                f"Answers of more than {MOST_KINDS} different kinds cannot be counted in pairs: {', '.join(many)}. "
+                "Correlate these by pearson."
+            )
         if self._joint is None or not _same(self._joint.kinds, coded.kinds):
             self._before = self.counts()
             self._joint, self._n_rows = JointCounts(coded.kinds), 0
@@ -161,7 +172,7 @@ class PairCounter:
         kinds = tuple(np.zeros(0) for _ in self._items) if self._joint is None else self._joint.kinds
         table = np.zeros((0, 0)) if self._joint is None else self._joint.table()
         occurs = np.diag(table) > 0
-        parts = np.split(occurs, np.cumsum([len(one) for one in kinds])[:-1])
+        parts = np.split(occurs, np.cumsum([len(one) for one in kinds])[:-1]) if kinds else []
         categories = tuple(one[part] for one, part in zip(kinds, parts, strict=True))
         counted = PairCounts(self._items, categories, table[np.ix_(occurs, occurs)], self._n_rows)
         return counted if self._before is None else self._before + counted

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from analysis.common.arguments import one_of, real_number, whole_number
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.correlations.pair_counts import PairCounts
@@ -31,6 +32,12 @@ FLAT = 10.0
 estimate could be any further on, and is put at the limit."""
 
 PAIRS_AT_ONCE = 1024
+CELLS_AT_ONCE = 2**18
+"""Cells of tables worked on together, each with up to 200 nodes of an integral: bounds the memory."""
+
+MOST_CATEGORIES = 128
+"""More kinds of answers are measurements: their tables are nearly empty, and take memory by the square."""
+
 INFINITE = 40.0
 """Stands for an infinite threshold: the normal density underflows there."""
 
@@ -94,19 +101,26 @@ def polychoric(
     answer; else (and there only psych warns that it sets ``global`` to FALSE) those of the pair's own table, whose
     margins are not rescaled after ``empty_cell`` was added, so that they sum to more than 1.
 
-    Raises :class:`AnalysisError` when an item has fewer than two categories or a pair no row in common.
+    Raises :class:`AnalysisError` when an item has fewer than two categories or more than :data:`MOST_CATEGORIES`, or a
+    pair no row in common.
 
     >>> answers = np.repeat([[1., 1.], [1., 2.], [2., 1.], [2., 2.]], [40, 10, 10, 40], axis=0)
     >>> bool(abs(polychoric(PairCounts.from_rows(answers, ("a", "b"))).matrix[0, 1] - np.sin(np.pi * .3)) < 1e-9)
     True
     """
-    if thresholds not in THRESHOLDS:
-        raise AnalysisError(
-            f"Unknown source of thresholds {thresholds!r}; known are {', '.join(THRESHOLDS)}.", Status.UNKNOWN_NAME
-        )
+    one_of(thresholds, THRESHOLDS, "source of thresholds")
+    empty_cell = real_number(empty_cell, "What is added to an empty cell", 0, 1)
+    tolerance = real_number(tolerance, "The tolerance", 0, beyond=True)
+    max_iterations = whole_number(max_iterations, "The number of iterations", 1)
     if thresholds == "psych" and len({float(kinds[-1]) for kinds in counts.categories if len(kinds)}) < 2:
         thresholds, empty_cell = "item", 0.0
     margins = counts.margins()
+    many = [item for item, margin in zip(counts.items, margins, strict=True) if len(margin) > MOST_CATEGORIES]
+    if many:
+        raise AnalysisError(
+            f"Polychoric correlations are of ordered answers, at most {MOST_CATEGORIES} kinds of them; there are more "
+            f"of: {', '.join(many)}. Correlate these by pearson."
+        )
     flat = [item for item, margin in zip(counts.items, margins, strict=True) if np.sum(margin > 0) < 2]
     if flat:
         raise AnalysisError(f"Fewer than two answers were used of: {', '.join(flat)}.", Status.CONSTANT)
@@ -114,8 +128,9 @@ def polychoric(
     first, second = np.triu_indices(size, k=1)
     cuts = {item: _cuts(margin) for item, margin in zip(counts.items, margins, strict=True)}
     columns: list[list[np.ndarray]] = []
-    for start in range(0, len(first), PAIRS_AT_ONCE):
-        i, j = first[start : start + PAIRS_AT_ONCE], second[start : start + PAIRS_AT_ONCE]
+    at_once = max(min(PAIRS_AT_ONCE, CELLS_AT_ONCE // max(map(len, margins), default=1) ** 2), 1)
+    for start in range(0, len(first), at_once):
+        i, j = first[start : start + at_once], second[start : start + at_once]
         tables = _pair_tables(counts, i, j)
         if np.any(tables.sum(axis=(1, 2)) == 0):
             raise AnalysisError("A pair of items has no row in common.", Status.NO_DATA)

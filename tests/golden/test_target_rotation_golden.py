@@ -4,8 +4,8 @@ import golden
 import numpy as np
 import pytest
 
-from analysis.components.alignment import tucker_congruence
-from analysis.components.rotation import RotationSettings, procrustes_orthogonal, rotate
+from analysis.components.alignment import orthogonal_procrustes, tucker_congruence
+from analysis.components.rotation import RotationSettings, rotate
 
 REFERENCE = "07_target_procrustes"
 
@@ -21,7 +21,7 @@ def target(kind: str) -> np.ndarray:
 
 def test_orthogonal_procrustes(loadings):
     reference = golden.load(REFERENCE)["orthogonal_procrustes_svd"]
-    rotation = procrustes_orthogonal(loadings, target("full"))
+    rotation = orthogonal_procrustes(loadings, target("full"))
     np.testing.assert_allclose(rotation, golden.matrix(reference["rotation"]), atol=1e-12)
     np.testing.assert_allclose(loadings @ rotation, golden.matrix(reference["loadings"]), atol=1e-12)
     assert np.sqrt(np.mean((loadings @ rotation - target("full")) ** 2)) == pytest.approx(reference["rmsd"], abs=1e-12)

@@ -110,7 +110,7 @@ def test_items_without_scale_are_left_out_and_named() -> None:
         (lambda c: np.where(np.eye(15) == 1, 0, c), 300, "without variance"),
         (lambda c: np.ones((15, 15)), 300, "singular"),
         (lambda c: c * np.nan, 300, "missing"),
-        (lambda c: c[:4, :4], 300, "shape"),
+        (lambda c: c[:4, :4], 300, "4 rows, different item names: 15"),
     ],
 )
 def test_bad_input_is_refused_in_words(change, n: int, message: str) -> None:

@@ -83,9 +83,9 @@ def test_all_missing_and_two_items() -> None:
     empty = pd.DataFrame(np.full((5, 3), np.nan), columns=item_names(3))
     with pytest.raises(AnalysisError, match="No row"):
         item_statistics(empty, item_names(3))
-    with pytest.raises(AnalysisError, match="at least three items"):
+    with pytest.raises(AnalysisError, match="omega of one factor needs at least 3"):
         one_factor_omega(np.eye(2), ("a", "b"))
-    two = alpha(np.array([[1.0, 0.5], [0.5, 1.0]]), 1, ["a", "b"])
+    two = alpha(np.array([[1.0, 0.5], [0.5, 1.0]]), None, ["a", "b"])
     assert np.isnan(two.raw_if_deleted).all()
     assert np.isnan(two.lower)
 

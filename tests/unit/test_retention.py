@@ -112,7 +112,7 @@ def test_without_n_only_what_needs_none():
 def test_bad_input():
     with pytest.raises(AnalysisError, match="missing or infinite"):
         retention(np.full((3, 3), np.nan), 100)
-    with pytest.raises(AnalysisError, match="at least 2 items"):
+    with pytest.raises(AnalysisError, match="need at least 2"):
         retention(np.eye(1), 100)
     with pytest.raises(AnalysisError) as error:
         retention(MATRIX, 2)

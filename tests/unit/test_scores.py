@@ -140,7 +140,7 @@ def test_bad_input_is_refused_in_words() -> None:
         component_scores(data.assign(i02=np.inf), solution)
     with pytest.raises(AnalysisError, match="must be numbers"):
         component_scores(data.assign(i02="often"), solution)
-    with pytest.raises(AnalysisError, match="'anderson' is not known"):
+    with pytest.raises(AnalysisError, match="'anderson'; known are"):
         score_weights(solution, "anderson")
 
 

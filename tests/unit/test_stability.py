@@ -162,5 +162,5 @@ def test_few_clusters_and_more_items_than_rows_have_words() -> None:
         bootstrap_solution(data.drop(columns="i01"), solve(data, 1), seed=1)
     with pytest.raises(AnalysisError, match="two clusters"):
         bootstrap_solution(pd.DataFrame(np.nan, data.index, data.columns), solve(data, 1), seed=1)
-    with pytest.raises(AnalysisError, match="Alignment"):
+    with pytest.raises(AnalysisError, match="Unknown alignment"):
         bootstrap_solution(data, solve(data, 1), seed=1, alignment="none")
