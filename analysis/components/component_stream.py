@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,7 @@ from analysis.components.retention import retention
 from analysis.components.scale_reliability import component_sets, reliability_of_sums
 from analysis.components.scores import ScoreCache, Scores, component_scores, unit_weighted_scores
 from analysis.components.solution import Solution
+from analysis.components.study_scores import scores_or_why
 from analysis.components.suitability import suitability
 from analysis.correlations.correlation import Correlations, LeftOut, correlate_counts, correlate_products, screen
 from analysis.correlations.item_sums import ItemSums, sum_rows
@@ -214,7 +216,10 @@ class _Scorer:
         self._cache = ScoreCache()
 
     def scores(self, rows: Rows) -> Scores:
-        """Scores of some of the rows."""
+        """Scores of some of the rows, or why there are none."""
+        return scores_or_why(rows.answers, self._solution, self._settings.scores, partial(self._scored, rows))
+
+    def _scored(self, rows: Rows) -> Scores:
         if self._settings.scores == "unit_weighted":
             ranges = self._facts.ranges
             return unit_weighted_scores(rows.answers, self._solution, salience=self._settings.salience, ranges=ranges)

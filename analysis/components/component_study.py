@@ -52,6 +52,7 @@ from analysis.components.scores import (
 )
 from analysis.components.solution import Solution
 from analysis.components.stability import Stability, bootstrap_solution
+from analysis.components.study_scores import scores_or_why
 from analysis.components.suitability import suitability
 from analysis.correlations.correlation import Correlations, correlate
 
@@ -167,7 +168,8 @@ def study_components(
         return StudyResult(frames, solved.status.value, solved.reason, found.warnings, facts_so_far), None
     solution = solved.value
     stability, unstable = _stability(rows, found, solution, settings, number_of(seeds[2]), run)
-    scores = _scores(rows, found, solution, settings, facts)
+    make = partial(_scores, rows, found, solution, settings, facts)
+    scores = scores_or_why(rows.answers, solution, settings.scores, make)
     frames |= _solution_frames(rows, solution, stability, scores, settings, facts, number_of(seeds[3]), run)
     frames["item_correlations"] = item_correlations_table(found, solution)
     parts: list[Any] = [found, solution, scores, *([stability] if stability else [])]
