@@ -62,10 +62,12 @@ def answers_of(
         if items is not None:
             names = item_names(items, len(items) if isinstance(items, Sequence | pd.Index | np.ndarray) else -1, "item")
             rows = _columns_of(rows, names)
-        wrong = ", ".join(name for place, name in enumerate(names) if not _is_numbers(rows.iloc[:, [place]]))
-        if wrong:
-            raise AnalysisError(f"These items hold values that are not numbers: {wrong}.")
-        values = as_floats(rows, "Answers must be numbers, or missing.")
+        try:
+            values = as_floats(rows, "")
+        except AnalysisError:
+            # Column by column only now: of many rows that takes as long as their correlations.
+            wrong = ", ".join(name for place, name in enumerate(names) if not _is_numbers(rows.iloc[:, [place]]))
+            raise AnalysisError(f"These items hold values that are not numbers: {wrong}.") from None
     else:
         values = as_floats(rows, "Answers must be numbers, or missing.")
         if values.ndim != 2:
@@ -80,8 +82,6 @@ def answers_of(
 
 
 def _is_numbers(column: pd.DataFrame) -> bool:
-    if all(kind in "biuf" for kind in (getattr(dtype, "kind", "O") for dtype in column.dtypes)):
-        return True
     try:
         as_floats(column, "")
     except AnalysisError:

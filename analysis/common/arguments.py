@@ -127,6 +127,8 @@ def item_names(items: Any, size: int, unit: str = "column") -> tuple[str, ...]:
 def scale_names(scales: Any) -> dict[str, str]:
     """The scale of each item that has one, both as words. None, NaN, NA and an empty word are no scale.
 
+    Raises :class:`AnalysisError` for what is no mapping.
+
     A frame's column of scales holds NaN where there is none, which must not become a scale named nan.
 
     >>> scale_names({"a": "bond", "b": None, "c": float("nan")})
