@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from analysis.common.arguments import one_of, real_number, whole_number
 from analysis.common.matrices import as_floats
@@ -195,11 +196,22 @@ def squared_multiple_correlations(stack: np.ndarray) -> np.ndarray:
 
     A ridge of 1e-10 keeps a singular matrix computable; a regular one does not feel it.
     """
-    inverse = np.linalg.inv(stack + 1e-10 * np.eye(stack.shape[-1]))
-    diagonal = np.diagonal(inverse, axis1=-2, axis2=-1)
+    diagonal = _inverse_diagonals(stack + 1e-10 * np.eye(stack.shape[-1]))
     with np.errstate(divide="ignore", invalid="ignore"):
         smc = 1 - 1 / diagonal
     return np.where(np.isfinite(smc) & (diagonal > 0), np.clip(smc, 0, 1), 1.0)
+
+
+def _inverse_diagonals(stack: np.ndarray) -> np.ndarray:
+    """(B, p) diagonals of the inverses of ``stack`` (B, p, p).
+
+    From LAPACK's Cholesky factor, half the work of a general inverse; the latter where a matrix is indefinite."""
+    diagonals = np.empty(stack.shape[:-1])
+    for matrix, diagonal in zip(stack, diagonals, strict=True):
+        factor, failed = dpotrf(matrix.T, lower=1, clean=0)
+        inverse = np.linalg.inv(matrix) if failed else dpotri(factor, lower=1, overwrite_c=1)[0]
+        diagonal[:] = inverse.diagonal()
+    return diagonals
 
 
 def positive_columns(loadings: np.ndarray) -> np.ndarray:

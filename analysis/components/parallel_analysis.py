@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -115,51 +115,72 @@ def _blocks(seed: np.random.SeedSequence, replicates: int) -> list[Block]:
 
 def _normal_block(block: Block, *, n: int, items: int, kinds: tuple[str, ...]) -> Forms:
     rng, size = np.random.default_rng(block.seed), block.size
-    stack = np.empty((size, items, items))
-    if n - 1 >= items:
-        # Rows of the Cholesky factor of a Wishart matrix, each scaled to unit length, give the correlation matrix.
-        below, degrees = np.tril_indices(items, -1), n - 1 - np.arange(items)
-        normal = rng.standard_normal((size, len(below[0])))
-        lengths = np.sqrt(rng.chisquare(degrees, (size, items)))
-        factors = np.zeros((_IN_CACHE, items, items))
-        for start in range(0, size, _IN_CACHE):
-            part = slice(start, start + _IN_CACHE)
-            factor = factors[: len(normal[part])]
-            factor[:, below[0], below[1]] = normal[part]
-            factor[:, np.arange(items), np.arange(items)] = lengths[part]
-            _products(factor, stack[part])
-    else:
-        data = rng.standard_normal((size, items, n))
-        _products(data - data.mean(axis=2, keepdims=True), stack)
-    return _forms(stack, kinds)
+    stacks = _bartlett(rng, size, n, items) if n > items else _normal_rows(rng, size, n, items)
+    return _forms(stacks, kinds)
 
 
-def _products(rows: np.ndarray, out: np.ndarray) -> None:
+def _bartlett(rng: np.random.Generator, size: int, n: int, items: int) -> Iterator[np.ndarray]:
+    """Correlations of normal data: rows of the Cholesky factor of a Wishart matrix, each scaled to unit length, have
+    them as their products."""
+    below, diagonal = np.flatnonzero(np.tri(items, k=-1)), np.arange(items) * (items + 1)
+    normal = rng.standard_normal((size, len(below)))
+    lengths = np.sqrt(rng.chisquare(n - 1 - np.arange(items), (size, items)))
+    factors, stack = np.zeros((2, min(size, _IN_CACHE), items, items))
+    for start in range(0, size, _IN_CACHE):
+        part = slice(start, start + _IN_CACHE)
+        factor = factors[: len(lengths[part])]
+        cells = factor.reshape(len(factor), -1)
+        cells[:, below] = normal[part]
+        cells[:, diagonal] = lengths[part]
+        yield _products(factor, stack[: len(factor)])
+
+
+def _normal_rows(rng: np.random.Generator, size: int, n: int, items: int) -> Iterator[np.ndarray]:
+    for start in range(0, size, _IN_CACHE):
+        data = rng.standard_normal((min(_IN_CACHE, size - start), items, n))
+        yield _products(data - data.mean(axis=2, keepdims=True), np.empty((len(data), items, items)))
+
+
+def _products(rows: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Write cosines between the rows of each matrix to ``out`` (B, p, p); ``rows`` (B, p, m) are scaled in place."""
     rows /= np.sqrt(np.einsum("bij,bij->bi", rows, rows))[:, :, None]
-    np.matmul(rows, np.swapaxes(rows, 1, 2), out=out)
+    return np.matmul(rows, np.swapaxes(rows, 1, 2), out=out)
 
 
 def _permuted_block(block: Block, *, standard: np.ndarray, kinds: tuple[str, ...]) -> Forms:
     """``standard`` (p, n), items in rows, so that each is permuted in place."""
-    rng, size = np.random.default_rng(block.seed), block.size
+    return _forms(_permuted(np.random.default_rng(block.seed), block.size, standard), kinds)
+
+
+def _permuted(rng: np.random.Generator, size: int, standard: np.ndarray) -> Iterator[np.ndarray]:
     items, n = standard.shape
     complete = not np.any(np.isnan(standard))
-    stack, shuffled = np.empty((size, items, items)), np.empty_like(standard)
+    stack, shuffled = np.empty((min(size, _IN_CACHE), items, items)), np.empty_like(standard)
     names = tuple(str(item) for item in range(items))
-    for replicate in range(size):
-        # Into memory that is there: numpy takes half as long again to make its own.
-        rng.permuted(standard, axis=1, out=shuffled)
-        if complete:
-            stack[replicate] = shuffled @ shuffled.T / n
-        else:
-            products = CrossProducts.from_rows(shuffled.T, names, origin=np.zeros(items))
-            stack[replicate] = np.nan_to_num(products.pearson())
-    return _forms(stack, kinds)
+    if complete:
+        standard = standard / np.sqrt(n)
+    for start in range(0, size, _IN_CACHE):
+        part = stack[: size - start]
+        for correlation in part:
+            # Into memory that is there: numpy takes half as long again to make its own.
+            rng.permuted(standard, axis=1, out=shuffled)
+            if complete:
+                np.matmul(shuffled, shuffled.T, out=correlation)
+            else:
+                products = CrossProducts.from_rows(shuffled.T, names, origin=np.zeros(items))
+                correlation[:] = np.nan_to_num(products.pearson())
+        yield part
 
 
-def _forms(stack: np.ndarray, kinds: tuple[str, ...]) -> Forms:
-    return {kind: tridiagonal_forms(_reduced(stack, kind)) for kind in kinds}
+def _forms(stacks: Iterator[np.ndarray], kinds: tuple[str, ...]) -> Forms:
+    """Of a block's correlation matrices, some at a time in the same memory."""
+    parts = [{kind: tridiagonal_forms(_reduced(stack, kind)) for kind in kinds} for stack in stacks]
+    return {kind: _joined([part[kind] for part in parts]) for kind in kinds}
+
+
+def _joined(forms: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    diagonals, beside = zip(*forms, strict=True)
+    return np.concatenate(diagonals), np.concatenate(beside)
 
 
 def _standardised(answers: Any, n_items: int) -> np.ndarray:
@@ -183,8 +204,7 @@ def _summaries(
     """The references of each source, kind by kind. Eigenvalues of one kind are found together, whatever the source."""
     eigenvalues = {}
     for kind in kinds:
-        diagonals, beside = zip(*(block[kind] for source in blocks.values() for block in source), strict=True)
-        found = tridiagonal_eigenvalues(np.concatenate(diagonals), np.concatenate(beside))
+        found = tridiagonal_eigenvalues(*_joined(block[kind] for source in blocks.values() for block in source))
         eigenvalues[kind] = dict(zip(blocks, np.split(found, len(blocks)), strict=True))
     return [
         ParallelReference(

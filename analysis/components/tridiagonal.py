@@ -15,6 +15,12 @@ _AT_ONCE = 2048
 _BLOCKED_FROM = 192
 _MOST_SWEEPS = 30
 _EPSILON = float(np.finfo(float).eps)
+_NOTHING = 4 * _EPSILON
+"""What dsytrd leaves beside the diagonal where there should be 0, as a share of the matrix's norm."""
+_ASIDE = 64 * _EPSILON
+"""How far off an eigenvalue a shift stays, so that nothing is divided by 0; it costs no sweeps."""
+_UNEXPLAINED = 1e-13
+"""An error of rounding that the sums of eigenvalues and of their squares may have."""
 
 
 def tridiagonal_forms(stack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -37,74 +43,114 @@ def tridiagonal_eigenvalues(diagonal: np.ndarray, beside: np.ndarray) -> np.ndar
     """(B, p) eigenvalues, largest first, of tridiagonal matrices with ``diagonal`` (B, p), ``beside`` it (B, p - 1).
 
     QL iterations without square roots (Pal, Walker and Kahan, as in LAPACK's dsterf) in all matrices at once, with
-    Wilkinson's shift of each; LAPACK itself where there are few matrices, and for any in which this divides 0 by 0.
-    Errors are some units of rounding of the largest eigenvalue, as LAPACK's are.
+    Wilkinson's shift of each; LAPACK itself where there are few matrices, and for any in which this divides 0 by 0,
+    takes long, or gives eigenvalues with another sum or sum of squares than the matrix has. Errors are some ten units
+    of rounding of the largest eigenvalue, some hundred where eigenvalues repeat.
     """
+    # A power of two for each matrix keeps squares from overflowing and vanishing; dsterf too errs where they do.
+    norm = np.abs(diagonal).max(axis=1) + 2 * np.abs(beside).max(axis=1, initial=0)
+    exponent = np.where(np.isfinite(norm), np.frexp(norm)[1], 0).clip(-1000, 1000)
+    unit = np.ldexp(1.0, exponent)[:, None]
+    diagonal, beside = diagonal / unit, beside / unit
     found = np.empty(diagonal.shape)
     for start in range(0, len(diagonal), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         found[part] = _in_step(diagonal[part], beside[part]) if len(diagonal[part]) >= TOGETHER else np.nan
     for number in np.flatnonzero(~np.isfinite(found).all(axis=1)):
         found[number] = dsterf(diagonal[number], beside[number])[0]
-    return np.sort(found, axis=1)[:, ::-1]
+    return np.sort(found, axis=1)[:, ::-1] * unit
 
 
 def _in_step(diagonal: np.ndarray, beside: np.ndarray) -> np.ndarray:
-    """(B, p) eigenvalues in any order; NaN in a matrix that did not get there."""
+    """(B, p) eigenvalues in any order; NaN in a matrix that did not get there or to other sums of powers."""
     count, size = diagonal.shape
-    d = np.ascontiguousarray(diagonal.T)
+    # From the end on: there dsytrd leaves what is small beside the diagonal, and what is small is found soon.
+    d = np.array(diagonal.T[::-1], order="C")
     squares = np.empty((size, count))  # of what stands beside the diagonal; the last row never counts as small
-    squares[:-1], squares[-1] = beside.T**2, np.inf
-    norm = np.abs(d).max(axis=0) + 2 * np.sqrt(squares[:-1].max(axis=0))
-    small = (_EPSILON * norm) ** 2
+    squares[:-1], squares[-1] = beside.T[::-1] ** 2, np.inf
+    trace, frobenius = d.sum(axis=0), np.sum(d * d, axis=0) + 2 * squares[:-1].sum(axis=0)
+    norm = np.abs(d).max(axis=0) + 2 * np.sqrt(squares[:-1].max(axis=0, initial=0))
+    with np.errstate(all="ignore"):
+        found = _iterated(_Rows(d, squares), norm)
+        wrong = np.abs(found.sum(axis=0) - trace) > _UNEXPLAINED * size * norm
+        wrong |= np.abs(np.sum(found * found, axis=0) - frobenius) > _UNEXPLAINED * size * norm**2
+    found[:, wrong] = np.nan
+    return found.T
+
+
+class _Rows:
+    """Tridiagonal matrices side by side: ``d`` (p, B) on and ``squares`` (p, B) of what is beside the diagonal, and
+    room for a sweep. ``upwards`` are the rows that a sweep goes through, from the last but one to the first."""
+
+    def __init__(self, d: np.ndarray, squares: np.ndarray) -> None:
+        self.d, self.squares = d, squares
+        self.gamma, self.gamma_squares, self.sums = np.empty((3, *d.shape))
+        self.upwards = list(zip(squares, self.gamma, self.gamma_squares, self.sums, strict=True))[-2::-1]
+
+
+def _iterated(rows: _Rows, norm: np.ndarray) -> np.ndarray:
+    """(p, B) eigenvalues of ``rows``, which are spent; NaN in a matrix of which one takes too long."""
+    d, squares = rows.d, rows.squares
+    size, count = d.shape
+    small = (_NOTHING * norm) ** 2
+    found = np.empty_like(d)
     # Of each matrix the place of the first row that is not found yet, as an index into the arrays read flat.
     first, last = np.arange(count), np.arange(count) + (size - 1) * count
-    rows, squares_of_rows = list(d), list(squares)
-    with np.errstate(all="ignore"):
-        for _ in range(_MOST_SWEEPS * size):
-            # What became NaN counts as small, so that it holds up nobody.
-            while (apart := np.flatnonzero(~(squares.take(first) > small))).size:
-                squares.put(first[apart], 0)
-                first[apart] += count
-            low = int(first.min()) // count
-            if low == size - 1:
-                return d.T
-            _sweep(rows, squares_of_rows, low, _shifts(d, squares, first, last, norm))
-    d[:, first < last] = np.nan
-    return d.T
+    low, sweeps = -1, 0
+    while True:
+        square = squares.take(first)
+        # What became NaN counts as small, so that it holds up nobody.
+        while (apart := np.flatnonzero(~(square > small))).size:
+            at = first[apart]
+            squares.put(at, 0)
+            found.put(at, d.take(at))
+            first[apart] += count
+            square = squares.take(first)
+        before, low = low, int(first.min()) // count
+        if low == size - 1:
+            found[-1] = d[-1]
+            return found
+        sweeps = sweeps + 1 if low == before else 0
+        if sweeps > _MOST_SWEEPS:
+            stuck = np.flatnonzero(first // count == low)
+            d[:, stuck], squares[:-1, stuck], first[stuck] = np.nan, 0, last[stuck]
+        shift = _shifts(d.take(first), d.take(first + count, mode="clip"), square) + _ASIDE * norm
+        # Where all are found the shift is no eigenvalue, since a sweep divides by the distance.
+        _sweep(rows, low, np.where(first == last, 4 * norm, shift))
 
 
-def _shifts(d: np.ndarray, squares: np.ndarray, first: np.ndarray, last: np.ndarray, norm: np.ndarray) -> np.ndarray:
-    """Of the two eigenvalues of the 2 x 2 matrix at ``first`` the nearer to its first element; where all are found, a
-    number that is no eigenvalue, since a sweep divides by the distance."""
-    count = d.shape[1]
-    at = np.minimum(first, last - count)
-    here, square = d.take(at), squares.take(at)
-    half = (d.take(at + count) - here) / 2
-    shift = here - square / (half + np.copysign(np.sqrt(half * half + square), half))
-    return np.where(first == last, 4 * norm, shift)
+def _shifts(here: np.ndarray, below: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """The eigenvalue of each 2 x 2 matrix that is the nearer to its first element, ``here``."""
+    half = (below - here) / 2
+    return here - square / (half + np.copysign(np.sqrt(half * half + square), half))
 
 
-def _sweep(d: list[np.ndarray], squares: list[np.ndarray], low: int, shift: np.ndarray) -> None:
-    """One QL iteration in place from the last row to ``low``; rows that are found already come out as they went in."""
-    ratio, cosine, sine, gamma, other, p, spare = np.empty((7, len(shift)))
-    sine.fill(0)
-    np.subtract(d[-1], shift, gamma)
-    np.multiply(gamma, gamma, p)
-    for row in range(len(d) - 2, low - 1, -1):
-        np.add(p, squares[row], ratio)
-        if row < len(d) - 2:
-            np.multiply(sine, ratio, squares[row + 1])
-        np.divide(p, ratio, cosine)
-        np.divide(squares[row], ratio, sine)
-        np.subtract(d[row], shift, other)
-        np.multiply(other, cosine, other)
-        np.multiply(sine, gamma, spare)
-        np.subtract(other, spare, other)
-        np.subtract(d[row], other, spare)
-        np.add(spare, gamma, d[row + 1])
-        gamma, other = other, gamma
-        np.multiply(gamma, gamma, spare)
-        np.divide(spare, cosine, p)
-    np.multiply(sine, p, squares[low])
-    np.add(shift, gamma, d[low])
+def _sweep(rows: _Rows, low: int, shift: np.ndarray) -> None:
+    """One QL iteration in place from the last row to ``low``; rows that are found already come out as they went in.
+
+    In the terms of LAPACK's dsterf one row waits for the other only in gamma = cosine * (d - shift) - sine * gamma
+    before, and in cosine = p / (p + square) with p = gamma^2 / cosine before. Written for as few operations as can be:
+    sine is 1 - cosine, and cosine = gamma^2 / (gamma^2 + cosine before * square). All else follows for all rows at
+    once.
+    """
+    d, squares, gamma, gamma_squares, sums = rows.d, rows.squares, rows.gamma, rows.gamma_squares, rows.sums
+    add, multiply, subtract, divide = np.add, np.multiply, np.subtract, np.divide
+    subtract(d[low:], shift, gamma[low:])
+    cosine, before, squared = np.ones(len(shift)), gamma[-1], gamma_squares[-1]
+    multiply(before, before, squared)
+    for weighted, now, now_squared, summed in rows.upwards[: len(d) - 1 - low]:
+        multiply(cosine, weighted, weighted)
+        add(squared, weighted, summed)
+        divide(squared, summed, cosine)
+        add(now, before, now)
+        multiply(now, cosine, now)
+        subtract(now, before, now)
+        multiply(now, now, now_squared)
+        before, squared = now, now_squared
+    changed, rest = squares[low:-1], sums[low:-1]
+    divide(changed, gamma_squares[low + 1 :], changed)
+    multiply(changed[1:], sums[low:-2], changed[1:])
+    multiply(changed[0], gamma_squares[low], changed[0])
+    subtract(d[low:-1], gamma[low:-1], rest)
+    add(rest, gamma[low + 1 :], d[low + 1 :])
+    add(gamma[low], shift, d[low])

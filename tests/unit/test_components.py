@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.common.status import AnalysisError, Status
 from analysis.components.components import find_components
-from analysis.components.extraction import extract
+from analysis.components.extraction import extract, squared_multiple_correlations
 from analysis.components.rotation import RotationSettings, rotate, rotate_stack
 from analysis.components.rotation_names import ROTATIONS
 from analysis.correlations.correlation import correlate
@@ -314,3 +314,18 @@ def test_a_stack_that_ml_cannot_use_in_part():
     assert found.converged.tolist() == [True, False, True]
     assert np.isnan(found.loadings[1]).all()
     np.testing.assert_array_equal(found.loadings[0], found.loadings[2])
+
+
+def test_multiple_correlations_of_definite_and_indefinite_matrices_side_by_side():
+    definite = population(loadings_of(3, 4), phi_of(3, 0.3))
+    indefinite = definite.copy()
+    indefinite[0, 1] = indefinite[1, 0] = -0.99
+    assert np.linalg.eigvalsh(indefinite)[0] < -0.1
+    stack = np.array([definite, indefinite, np.ones_like(definite), definite])
+    found = squared_multiple_correlations(stack)
+    for matrix, one in zip(stack[:2], found, strict=False):
+        diagonal = np.diag(np.linalg.inv(matrix))
+        expected = np.where(diagonal > 0, np.clip(1 - 1 / diagonal, 0, 1), 1.0)
+        np.testing.assert_allclose(one, expected, rtol=0, atol=1e-8)
+    assert np.all(found[2] > 0.999)
+    assert np.array_equal(found[0], found[3])

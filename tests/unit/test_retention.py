@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from analysis.common.status import AnalysisError, Status
+from analysis.components import one_factor
 from analysis.components.extraction import extract
 from analysis.components.one_factor import one_factor_communalities
 from analysis.components.parallel_analysis import KINDS, parallel_analysis
@@ -86,6 +88,21 @@ def test_permuting_keeps_missing_answers_missing():
     # 200 rows with a fifth missing are as 128 rows per pair: random eigenvalues spread further.
     assert permuted.mean[0] > normal.mean[0]
     assert permuted.mean.sum() == pytest.approx(6)
+
+
+@pytest.mark.parametrize("routine", ["dsyevx", "dposv"])
+def test_one_factor_shortcut_does_without_what_lapack_did_not_finish(monkeypatch, routine):
+    generator = np.random.default_rng(6)
+    stack = np.array([np.corrcoef(generator.normal(size=(80, 12)).T) for _ in range(20)])
+    expected = one_factor_communalities(stack)
+    lapack = getattr(one_factor, routine)
+
+    def unfinished(*arguments, **options):
+        *found, _ = lapack(*arguments, **options)
+        return *(np.full_like(part, np.nan, dtype=float) for part in found), 1
+
+    monkeypatch.setattr(one_factor, routine, unfinished)
+    assert_allclose(one_factor_communalities(stack), expected, rtol=0, atol=1e-9)
 
 
 def test_one_factor_shortcut_is_the_general_extraction():
