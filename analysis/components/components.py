@@ -22,8 +22,12 @@ from analysis.components.solution import Solution
 from analysis.correlations.correlation import Correlations, smoothed
 
 LEAST_ROWS = 3
-SINGULAR = 1e-10
-"""Smallest eigenvalue between minus and plus this: the matrix is singular; below it is indefinite."""
+INDEFINITE, SINGULAR, SMOOTHED = -1e-10, 1e-12, 1e-9
+"""Smallest eigenvalues: below the first the matrix is indefinite, up to the second it is singular, and up to the third
+it was smoothed, which leaves eigenvalues of about 1e-10."""
+
+
+_RESTS_ON_SMOOTHING = "chi-square and what follows from it rest on the size its smallest eigenvalue was given."
 
 
 @dataclass
@@ -154,11 +158,11 @@ def _conditioned(
 ) -> np.ndarray:
     """Smooth an indefinite matrix, refuse what ML cannot use, and say what makes a matrix singular."""
     smallest = float(np.linalg.eigvalsh(matrix)[0])
-    if smallest < -SINGULAR:
+    if smallest < INDEFINITE:
         notes.add(
             Status.INDEFINITE,
             f"The correlation matrix is indefinite (smallest eigenvalue {smallest:.2g})"
-            + (" and was smoothed." if smooth else "."),
+            + (f" and was smoothed: {_RESTS_ON_SMOOTHING}" if smooth else "."),
         )
         if not smooth and extraction == "ml":
             raise AnalysisError(
@@ -178,6 +182,8 @@ def _conditioned(
                 Status.SINGULAR,
             )
         notes.add(Status.SINGULAR, f"The correlation matrix is singular, so there is no chi-square.{cause}")
+    elif smallest <= SMOOTHED and Status.INDEFINITE not in notes.statuses:
+        notes.add(Status.INDEFINITE, f"The correlation matrix was smoothed: {_RESTS_ON_SMOOTHING}")
     return matrix
 
 

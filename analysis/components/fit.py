@@ -64,6 +64,11 @@ def _noncentrality(chi2: float, df: int, probability: float) -> float:
     return float(optimize.brentq(distance, 0.0 if distance(0.0) > 0 else 1e-12, upper, xtol=1e-10, rtol=1e-12))
 
 
+def _regular(matrix: np.ndarray) -> bool:
+    """Whether the determinant is more than rounding error."""
+    return bool(np.linalg.eigvalsh(matrix)[0] > 1e-12)
+
+
 def _log_determinant(matrix: np.ndarray) -> float:
     sign, value = np.linalg.slogdet(matrix)
     return float(value) if sign > 0 else np.nan
@@ -89,7 +94,7 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     model = correlation - residual
     np.fill_diagonal(model, np.diag(correlation))
     objective = _discrepancy(correlation, model)
-    null_objective = -_log_determinant(correlation)
+    null_objective = -_log_determinant(correlation) if _regular(correlation) else np.nan
     multiplier = n - 1 - (2 * items + 5) / 6 - 2 * components / 3
     chi2 = float(np.maximum(objective * multiplier, 0.0))
     null_chi2 = null_objective * (n - 1 - (2 * items + 5) / 6)
@@ -128,7 +133,7 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
 def _discrepancy(correlation: np.ndarray, model: np.ndarray) -> float:
     """Maximum-likelihood discrepancy of a model matrix, NaN unless both matrices are positive definite."""
     difference = _log_determinant(model) - _log_determinant(correlation)
-    if not np.isfinite(difference) or np.linalg.eigvalsh(model)[0] <= 0 or np.linalg.eigvalsh(correlation)[0] <= 0:
+    if not np.isfinite(difference) or np.linalg.eigvalsh(model)[0] <= 0 or not _regular(correlation):
         return np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -14,6 +14,11 @@ from analysis.common.status import Status, most_serious
 from analysis.common.wording import several
 
 
+LEAST_EIGENVALUE = 1e-9
+"""Up to here a matrix has no inverse worth the name: smoothing leaves eigenvalues of 1e-10, and KMO, squared multiple
+correlations and Bartlett's test would rest on that size alone (psych prints them)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Suitability:
     """Sampling adequacy of p items. Where the matrix has no inverse, what needs one is NaN and ``status`` says so.
@@ -76,7 +81,7 @@ def suitability(correlation: np.ndarray, n: float | None, items: tuple[str, ...]
     if rows <= size:
         statuses.append(Status.TOO_FEW_ROWS)
         sentences.append(f"{several(rows, 'row')} for {several(size, 'item')}.")
-    if smallest <= 1e-10:
+    if smallest <= LEAST_EIGENVALUE:
         statuses.append(Status.INDEFINITE if smallest < -1e-10 else Status.SINGULAR)
         sentences.append("The correlation matrix has no inverse: KMO and Bartlett's test cannot be computed.")
         kmo, msa, smc, image = np.nan, np.full(size, np.nan), np.full(size, np.nan), np.full((size, size), np.nan)

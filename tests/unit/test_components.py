@@ -11,6 +11,7 @@ from analysis.components.components import find_components
 from analysis.components.extraction import extract, squared_multiple_correlations
 from analysis.components.rotation import RotationSettings, rotate, rotate_stack
 from analysis.components.rotation_names import ROTATIONS
+from analysis.components.suitability import suitability
 from analysis.correlations.correlation import correlate
 from tests.unit.component_truths import loadings_of, matched, phi_of, population, sample
 
@@ -201,6 +202,33 @@ def test_two_identical_items_are_named_and_the_rest_is_computed():
     with pytest.raises(AnalysisError, match="item_1 and item_2") as error:
         find_components(matrix, 400, n_components=3, extraction="ml")
     assert error.value.status is Status.SINGULAR
+
+
+@pytest.mark.parametrize("extraction", ["minres", "ml"])
+def test_a_matrix_smoothed_before_is_as_good_as_one_smoothed_here(extraction):
+    """Smoothing leaves eigenvalues of 1e-10, which is not singular: ML has a solution too, as in psych."""
+    rng = np.random.default_rng(2)
+    rows = np.clip(np.round(1.5 * (rng.normal(size=(60, 10)) + rng.normal(size=(60, 1)))) + 3, 1, 5)
+    rows[rng.random(rows.shape) < 0.3] = np.nan
+    before, not_yet = (correlate(rows, method="polychoric", smooth=smooth) for smooth in (True, False))
+    assert before.smoothed
+    settings = {"n_components": 2, "extraction": extraction}
+    inputs = (before, (before.matrix, before.n, before.items), not_yet)
+    found = [find_components(*(one if isinstance(one, tuple) else (one,)), **settings) for one in inputs]
+    for solution in found:
+        assert solution.status == "indefinite"
+        assert np.isfinite(solution.fit.chi2)
+        assert not any("no chi-square" in sentence for sentence in solution.warnings)
+        np.testing.assert_allclose(solution.pattern, found[0].pattern, atol=1e-6)
+    assert "smoothed: chi-square and what follows" in " ".join(found[1].warnings)
+    assert np.isnan(suitability(before.matrix, before.n).kmo)
+
+
+def test_a_singular_matrix_has_no_chi_square():
+    rows = np.random.default_rng(1).normal(size=(200, 5))
+    solution = find_components(np.corrcoef(np.column_stack([rows, rows.sum(axis=1)]).T), 200, n_components=1)
+    assert solution.status == "singular"
+    assert np.isnan([solution.fit.chi2, solution.fit.null_chi2, solution.fit.objective]).all()
 
 
 def test_indefinite_matrix_is_smoothed_and_flagged():
