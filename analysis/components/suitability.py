@@ -13,7 +13,6 @@ from analysis.common.matrices import correlation_matrix
 from analysis.common.status import Status, most_serious
 from analysis.common.wording import several
 
-
 LEAST_EIGENVALUE = 1e-9
 """Up to here a matrix has no inverse worth the name: smoothing leaves eigenvalues of 1e-10, and KMO, squared multiple
 correlations and Bartlett's test would rest on that size alone (psych prints them)."""
