@@ -20,7 +20,7 @@ from analysis.common.observations import check_level
 from analysis.common.status import AnalysisError, Status, most_serious
 from analysis.common.wording import several
 from analysis.components.cfa_fit import CfaFit, cfa_fit
-from analysis.components.cfa_model import SimpleStructure, fisher_scoring, gradient_and_information
+from analysis.components.cfa_model import SimpleStructure, gradient_and_information, lowest_discrepancy
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def cfa(covariance: np.ndarray | pd.DataFrame, n: float, items: Sequence[str], s
     _check_identified(model, factors)
     deviation = np.sqrt(np.diag(sample))
     scaled = sample / np.outer(deviation, deviation)
-    theta, converged = fisher_scoring(model, scaled)
+    theta, converged = lowest_discrepancy(model, scaled)
     theta = model.marker_positive(theta)
     _, information = gradient_and_information(model, theta, scaled)
     identified = bool(np.linalg.cond(information) < 1e12)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import optimize
 
-_STEPS = 500
+_SCORING_STEPS = 60
+_STEPS = 1000
 _GRADIENT_TOLERANCE = 1e-10
+_GRADIENT_ZERO = 1e-6
+"""Each step aims at the first; where rounding ends it before that, the second is a gradient of zero."""
+
+_SOLVABLE = 1e12
 
 
 class SimpleStructure:
@@ -109,12 +115,39 @@ def gradient_and_information(
     return gradient, 2 * ((from_left @ left.T) * (from_right @ right.T) + crossed * crossed.T)
 
 
+def lowest_discrepancy(model: SimpleStructure, sample: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Parameters at the lowest discrepancy from a correlation matrix ``sample``, and whether the gradient is zero.
+
+    Fisher scoring; where the model fits so badly that the expected information is far from the curvature, its steps
+    shrink by little each time, and BFGS, which begins with that information, finishes them.
+    """
+    theta, settled = fisher_scoring(model, sample)
+    if settled:
+        return theta, True
+    _, information = gradient_and_information(model, theta, sample)
+    if not np.all(np.isfinite(information)) or np.linalg.cond(information) > _SOLVABLE:
+        return theta, False
+
+    def slope(point: np.ndarray) -> np.ndarray:
+        return gradient_and_information(model, point, sample)[0]
+
+    start = np.linalg.inv(information)
+    finished = optimize.minimize(
+        lambda point: discrepancy(sample, model.implied(point)),
+        theta,
+        jac=slope,
+        method="BFGS",
+        options={"gtol": _GRADIENT_TOLERANCE, "maxiter": _STEPS, "hess_inv0": (start + start.T) / 2},
+    )
+    reached = finished.x if np.all(np.isfinite(finished.x)) else theta
+    return reached, bool(np.abs(slope(reached)).max() < _GRADIENT_ZERO)
+
+
 def fisher_scoring(model: SimpleStructure, sample: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Parameters (q,) at the lowest discrepancy from a correlation matrix ``sample`` (p, p), and whether the gradient
-    is zero there."""
+    """Fisher scoring alone: parameters (q,), and whether the gradient is zero within the steps that are given to it."""
     theta = model.start(sample)
     value = discrepancy(sample, model.implied(theta))
-    for _ in range(_STEPS):
+    for _ in range(_SCORING_STEPS):
         gradient, information = gradient_and_information(model, theta, sample)
         if np.abs(gradient).max() < _GRADIENT_TOLERANCE:
             return theta, True
@@ -129,6 +162,6 @@ def fisher_scoring(model: SimpleStructure, sample: np.ndarray) -> tuple[np.ndarr
                 break
             length /= 2
         else:
-            return theta, bool(np.abs(gradient).max() < 1e-6)
+            return theta, bool(np.abs(gradient).max() < _GRADIENT_ZERO)
         theta, value = theta + length * step, reached
     return theta, False

@@ -172,3 +172,25 @@ def test_saturated_moments_of_fiml_equal_em() -> None:
     ours = ml_moments(golden.data("holzinger1939_missing")[list(HOLZINGER)].to_numpy(dtype=float))
     covariance = next(value for value in reference.values() if isinstance(value, dict) and "data" in value)
     np.testing.assert_allclose(ours.covariance, golden.matrix(covariance), atol=1e-5)
+
+
+def test_a_model_far_from_the_data_converges_as_in_lavaan():
+    """Scoring steps shrink by a few percent each here; 500 of them are not enough."""
+    reference = golden.load("29_cfa_far_from_the_data")
+    assert reference["converged"]
+    scale_of = reference["scale_of"]
+    data = golden.data("bfi_complete")[list(scale_of)]
+    found = cfa(data.corr().to_numpy(), len(data), list(data), scale_of)
+    assert found.status == "heywood"  # correlations of these scales go beyond 1
+    fit = reference["fit"]
+    names = {"chisq": "chi2", "baseline.chisq": "null_chi2", "baseline.df": "null_df", "rmsea.pvalue": "rmsea_close_p"}
+    for theirs, value in fit.items():
+        assert getattr(found.fit, names.get(theirs, theirs)) == pytest.approx(value, abs=1e-4), theirs
+    ours = found.to_frame().set_index("item").loc[reference["loadings"]["item"]]
+    np.testing.assert_allclose(ours["standardised_loading"], reference["loadings"]["loading"], atol=1e-4)
+    np.testing.assert_allclose(ours["standardised_se"], reference["loadings"]["se"], atol=1e-4)
+    place = {scale: number for number, scale in enumerate(found.factors)}
+    pairs = reference["correlations"]
+    at = [place[one] for one in pairs["scale"]], [place[one] for one in pairs["other"]]
+    np.testing.assert_allclose(found.correlation[at], pairs["correlation"], atol=1e-4)
+    np.testing.assert_allclose(found.correlation_se[at], pairs["se"], atol=1e-4)
