@@ -210,12 +210,11 @@ def components(
         "bootstrap": bootstrap,
         "raters": None if rater is None else [rater],
     }
-    changes = {key: value for key, value in named.items() if value is not None} | _key_values(change or [])
     from flows.commands import components_run, components_text
     from flows.settings.study import load_study
 
+    changes, wanted = components_run.all_changes(named, change or []), components_run.items_asked(items)
     found = load_study(_study_folder(study), strict=False)
-    wanted = [] if items is None else [word.strip() for word in items.split(",") if word.strip()]
     if sets or wanted:
         changes |= components_run.with_sets(found.settings.analyses, wanted, found)
     settings = components_run.changed_settings(found, changes)
@@ -232,18 +231,6 @@ def components(
         present.print_json(ran.to_dict())
     else:
         present.show_lines(components_text.summary(ran))
-
-
-def _key_values(texts: list[str]) -> dict[str, str]:
-    changed = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(
-                f"--with {text} says no value", next_step="write it as key=value: --with oblimin_gamma=-0.5"
-            )
-        changed[key.strip()] = value.strip()
-    return changed
 
 
 @app.command()

@@ -96,6 +96,44 @@ def changed_settings(study: Study, changes: Mapping[str, Any]) -> AnalysisSettin
     return settings.analyses
 
 
+def items_asked(text: str | None) -> list[str]:
+    """The ids of items and instruments in ``text``, with commas; none where nothing was asked for.
+
+    Raises
+    ------
+    UsageError
+        A text that names none, which must not become all of them.
+    """
+    named = [] if text is None else [word.strip() for word in text.split(",") if word.strip()]
+    if text is not None and not named:
+        raise UsageError("--items names no item", next_step="write ids with commas, such as wai_s_01,wai_s_02 or wai_s")
+    return named
+
+
+def all_changes(options: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any]:
+    """The changed settings that options of their own name (None: not asked for), and ``others`` as key=value.
+
+    Raises
+    ------
+    UsageError
+        No value or no key, one setting asked for twice, and `item_sets`, which have options of their own.
+    """
+    changed = {key: value for key, value in options.items() if value is not None}
+    for text in others:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key:
+            raise UsageError(
+                f"--with {text} says no {'key' if equals else 'value'}",
+                next_step="write it as key=value: --with oblimin_gamma=-0.5",
+            )
+        if key == "item_sets":
+            raise UsageError("item sets are not chosen by --with", next_step="use --set for a set, --items for items")
+        if key in changed:
+            raise UsageError(f"{key} is asked for twice", next_step="say it once, by its own option or by --with")
+        changed[key] = value
+    return changed
+
+
 def with_sets(settings: AnalysisSettings, items: Sequence[str], study: Study) -> Mapping[str, Any]:
     """The change of `item_sets` that lets every set be named, and adds one of ``items`` (ids of items, instruments)."""
     named = [each.model_dump(mode="json") for each in settings.item_sets]
@@ -116,34 +154,37 @@ def run(
     against: str | None = None,
     progress: Callable[[str], None] = lambda sentence: None,
 ) -> ComponentsRun:
-    """Components, correspondence, reliability, congruence and emphasis of ``sets`` (all of ``settings`` when empty).
+    """Components, correspondence, reliability, congruence and emphasis of ``sets`` (all of ``settings`` when empty),
+    and of the set of `--items` where there is one.
 
     Raises
     ------
     NothingPublished
         There is no published file yet.
     UsageError
-        A set or version that there is not, or ``save`` exists.
+        A set or version that there is not, or ``save`` exists or its folder does not.
     """
     published = study.paths.published_file
     if not published.exists():
         raise NothingPublished("this study has no published warehouse yet", next_step="run `alliance refresh`")
     if save is not None and save.exists():
         raise UsageError(f"{save} is there already", next_step="name a file that is not, nothing is overwritten")
+    if save is not None and not save.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {save.absolute().parent}", next_step="make it, or name a file elsewhere")
     earlier = None if against is None else _version_file(study, against)
     own = study.settings
     names = {theme.theme_id: theme.name for theme in study.codebook.themes.values()}
     with connect(memory_limit=own.memory_limit, threads=own.threads) as con:
         attach(con, published, "alliance", read_only=True)
         _require_core(con)
+        catalogue = read_catalogue(con, names)
+        wanted = _wanted_sets(sets, catalogue, settings, own.analyses)
+        _require_sets(wanted, catalogue, settings)
         if save is None:
             con.execute(f"attach ':memory:' as {_WHAT_IF}")
         else:
             attach(con, save, _WHAT_IF)
         empty_results(con, contracts("results"), _WHAT_IF)
-        catalogue = read_catalogue(con, names)
-        wanted = sets or _usual_sets(catalogue, settings, own.analyses)
-        _require_sets(wanted, catalogue, settings)
         registrar = Registrar(
             ResultTables(con, _WHAT_IF),
             code_version=code_version(),
@@ -200,10 +241,13 @@ def _against_version(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _usual_sets(catalogue: Catalogue, settings: AnalysisSettings, own: AnalysisSettings) -> tuple[str, ...]:
-    """The set of `--items` alone where there is one, else the sets the study asks for."""
-    if any(each.name == CHOSEN for each in settings.item_sets):
-        return (CHOSEN,)
+def _wanted_sets(
+    sets: Sequence[str], catalogue: Catalogue, settings: AnalysisSettings, own: AnalysisSettings
+) -> tuple[str, ...]:
+    """The set of `--items` where there is one and the ``sets`` named, else the sets the study asks for."""
+    chosen = [CHOSEN] if any(each.name == CHOSEN for each in settings.item_sets) else []
+    if chosen or sets:
+        return tuple(dict.fromkeys([*chosen, *sets]))
     return tuple(dict.fromkeys(each.name for each in planned_sets(catalogue, own)))
 
 
@@ -271,4 +315,4 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in whole.to_dict("records")]
 
 
-__all__ = ["CHOSEN", "JOINT", "ComponentsRun", "changed_settings", "run", "with_sets"]
+__all__ = ["CHOSEN", "JOINT", "ComponentsRun", "all_changes", "changed_settings", "items_asked", "run", "with_sets"]

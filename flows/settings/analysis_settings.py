@@ -135,7 +135,7 @@ class AnalysisSettings(Settings):
         default="last",
         description="Which session of a dyad counts: last (its last one), mean (of all), or a session of the study",
     )
-    missing: Literal["pairwise", "complete", "em"] = Field(default="pairwise", description="Missing-data rule")
+    missing: Literal["pairwise", "complete", "em"] = Field(default="pairwise", description="Missing-data rule; em goes with pearson")
     correlation: Literal["pearson", "polychoric"] = Field(default="pearson", description="Kind of correlation")
     polychoric_thresholds: Literal["item", "pair", "psych"] = Field(
         default="item", description="Where a polychoric correlation takes its thresholds from"
@@ -223,4 +223,12 @@ class AnalysisSettings(Settings):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise problem(f"the {what} {twice[0]} is named twice", "name it once")
+        return self
+
+    @model_validator(mode="after")
+    def _go_together(self) -> AnalysisSettings:
+        if self.correlation == "polychoric" and self.missing == "em":
+            raise problem(
+                "polychoric correlations have no EM variant", "write `missing: pairwise` or `missing: complete`"
+            )
         return self

@@ -138,6 +138,7 @@ def test_correlations_in_the_results_are_those_of_the_rows(published: Study) -> 
         ({"raters": ["nurse"]}, "not allowed here"),
         ({"salience": "nan"}, "salience"),
         ({"oblimin_gamma": "inf"}, "oblimin_gamma"),
+        ({"correlation": "polychoric", "missing": "em"}, "polychoric correlations have no EM variant"),
     ],
 )
 def test_settings_that_cannot_be_are_told(published: Study, changes: dict[str, object], said: str) -> None:
@@ -172,3 +173,42 @@ def test_unknown_sets_items_and_unpublished_studies_are_told(published: Study, t
         components_run.changed_settings(published, sets)
     with pytest.raises(NothingPublished):
         components_run.run(loaded_study(tmp_path), published.settings.analyses)
+
+
+def test_items_and_a_set_are_both_analysed(published: Study) -> None:
+    sets = components_run.with_sets(published.settings.analyses, ["wai_s_01", "wai_s_02", "wai_s_03"], published)
+    settings = components_run.changed_settings(published, {"bootstrap": 0, "n_components": 1} | dict(sets))
+    ran = components_run.run(published, settings, sets=["haq_i"])
+    assert set(ran.tables["analyses"]["item_set"]) == {"chosen", "haq_i"}
+
+
+def test_a_run_that_cannot_be_leaves_no_file_and_says_what_to_do(published: Study, tmp_path: Path) -> None:
+    settings = published.settings.analyses
+    kept = tmp_path / "kept.duckdb"
+    with pytest.raises(UsageError, match="no item set"):
+        components_run.run(published, settings, sets=["wai"], save=kept)
+    assert not kept.exists()
+    with pytest.raises(UsageError, match="there is no folder"):
+        components_run.run(published, settings, sets=["wai_s"], save=tmp_path / "nowhere" / "kept.duckdb")
+
+
+def test_options_that_would_be_ignored_are_refused() -> None:
+    for options, others, said in (
+        ({}, ["item_sets=wai_s"], "not chosen by --with"),
+        ({"n_components": "3"}, ["n_components=2"], "n_components is asked for twice"),
+        ({}, ["seed=1", " seed = 2"], "seed is asked for twice"),
+        ({"raters": ["client"]}, ["raters=[client]"], "raters is asked for twice"),
+        ({}, ["seed"], "says no value"),
+        ({}, ["=3"], "says no key"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            components_run.all_changes(options, others)
+    for nothing in ("", ",", " , "):
+        with pytest.raises(UsageError, match="names no item"):
+            components_run.items_asked(nothing)
+    assert components_run.all_changes({"seed": None, "bootstrap": 0}, ["min_rows= 9"]) == {
+        "bootstrap": 0,
+        "min_rows": "9",
+    }
+    assert components_run.items_asked(" wai_s , haq_i_01,") == ["wai_s", "haq_i_01"]
+    assert components_run.items_asked(None) == []
