@@ -135,7 +135,9 @@ class AnalysisSettings(Settings):
         default="last",
         description="Which session of a dyad counts: last (its last one), mean (of all), or a session of the study",
     )
-    missing: Literal["pairwise", "complete", "em"] = Field(default="pairwise", description="Missing-data rule; em goes with pearson")
+    missing: Literal["pairwise", "complete", "em"] = Field(
+        default="pairwise", description="Missing-data rule; em goes with pearson"
+    )
     correlation: Literal["pearson", "polychoric"] = Field(default="pearson", description="Kind of correlation")
     polychoric_thresholds: Literal["item", "pair", "psych"] = Field(
         default="item", description="Where a polychoric correlation takes its thresholds from"
