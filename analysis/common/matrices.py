@@ -31,7 +31,11 @@ def as_floats(values: Any, told: str) -> np.ndarray:
     array([[ 1., nan]])
     """
     kinds = (
-        values.dtypes if isinstance(values, pd.DataFrame) else [values.dtype] if isinstance(values, pd.Series) else []
+        set(values.dtypes)
+        if isinstance(values, pd.DataFrame)
+        else {values.dtype}
+        if isinstance(values, pd.Series)
+        else set()
     )
     if any(_is_no_number(kind) for kind in kinds):
         raise AnalysisError(told)

@@ -100,7 +100,11 @@ def find_components(
     if isinstance(correlation, Correlations):
         notes.add_all(correlation.status, correlation.warnings)
         n = correlation.n if n is None else n
-        correlation = pd.DataFrame(correlation.matrix, index=correlation.items, columns=correlation.items)
+        named = correlation.items
+        if items is None:
+            correlation, items = correlation.matrix, named
+        else:
+            correlation = pd.DataFrame(correlation.matrix, index=named, columns=named)
     matrix, names = correlation_matrix(correlation, items)
     rows = number_of_rows(n, "components need", LEAST_ROWS)
     name = rotation_name(rotation)

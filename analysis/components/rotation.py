@@ -54,6 +54,10 @@ LARGEST = 1e20
 SAME_MINIMUM = 1e-5
 """Two starts whose criterion values differ by less than this (relative to max(1, |value|)) reached the same minimum."""
 
+_IN_REACH = 1e-3
+"""Gradient at which R's path is left for a faster one: of 3600 rotations of random loadings (oblimin, geomin, varimax)
+none ended elsewhere than from R's own 1e-5, after little more than half of its steps; from 1e-2 one did."""
+
 
 @dataclass(frozen=True, eq=False)
 class RotationSettings:
@@ -208,7 +212,8 @@ def _from_starts(
         first = orthogonal_procrustes(matrix, np.nan_to_num(_target(settings, matrix.shape, full=False)))
     elif as_r and components > 1 and kind.family in ("oblimin", "geomin", "quartimax"):
         weights = _row_lengths(matrix[None])[0] if kind.kaiser else 1.0
-        first, walked = path_of_r(matrix / weights, _criterion(name, matrix.shape, settings), oblique=kind.oblique)
+        criterion = _criterion(name, matrix.shape, settings)
+        first, walked = path_of_r(matrix / weights, criterion, oblique=kind.oblique, tolerance=_IN_REACH)
     starts = np.concatenate([first[None], random_orthogonal(components, extra, seed)])
     stack = np.broadcast_to(matrix, (len(starts), *matrix.shape))
     rotated = rotate_stack(stack, name, start=starts, settings=settings)

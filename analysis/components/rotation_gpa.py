@@ -155,27 +155,29 @@ def path_of_r(
     """
     base = unrotated[None]
     transform, length = np.eye(base.shape[-1])[None], 1.0
+    before = transform[0]
 
-    def at(point: np.ndarray) -> tuple[float, np.ndarray]:
+    def at(point: np.ndarray) -> tuple[float, tuple[np.ndarray | None, np.ndarray, np.ndarray]]:
         loadings, inverse = _oblique_point(base, point) if oblique else (np.matmul(base, point), None)
         value, slope = criterion(loadings)
-        return float(value[0]), _projected_gradient(base, point, inverse, loadings, slope)
+        return float(value[0]), (inverse, loadings, slope)
 
-    value, projected = at(transform)
+    value, there = at(transform)
     for iteration in range(max_iterations):
+        # Of the points that were tried only the one that was taken has its gradient computed.
+        projected = _projected_gradient(base, transform, *there)
         square = float(_inner(projected, projected)[0])
-        if np.sqrt(square) < tolerance:
-            return transform[0], iteration
+        if np.sqrt(square) < tolerance or not np.isfinite(square):
+            return transform[0] if np.isfinite(square) else before, iteration
+        before = transform[0]
         length *= 2
         for _ in range(11):
             trial = _retract(transform - length * projected, oblique)
-            found, turned = at(trial)
+            found, there = at(trial)
             if value - found > 0.5 * square * length:
                 break
             length /= 2
-        if not np.all(np.isfinite(turned)):
-            return transform[0], iteration
-        transform, value, projected = trial, found, turned
+        transform, value = trial, found
     return transform[0], max_iterations
 
 

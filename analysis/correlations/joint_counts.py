@@ -11,6 +11,10 @@ import numpy as np
 ROWS_AT_ONCE = 32768
 """Rows counted at a time: bounds the memory."""
 
+FEW_ROWS = 2048
+"""So few rows are counted by a product of matrices that say who gave which answer: the tables of groups, which have
+many more cells than rows, would take longer to lay out than the rows to count."""
+
 MOST_COMBINATIONS = 256
 """A group is as many items as have at most so many combinations of answers (one item, if it alone has more), since two
 groups are counted at once: their table then lies in the processor's cache."""
@@ -30,12 +34,18 @@ class JointCounts:
         self._sizes = [len(one) + 1 for one in kinds]
         self._groups = _groups_of(self._sizes)
         self._widths = [math.prod(self._sizes[group]) for group in self._groups]
-        pairs = itertools.combinations(range(len(self._groups)), 2)
-        self._between = {(a, b): np.zeros((self._widths[a], self._widths[b])) for a, b in pairs}
+        self._between: dict[tuple[int, int], np.ndarray] = {}
         self._alone = np.zeros(self._widths[0] if len(self._groups) == 1 else 0)
+        self._few = np.zeros((sum(self._sizes) - len(self._sizes),) * 2)
 
     def add(self, codes: np.ndarray) -> None:
         """Count rows by their codes (p, n)."""
+        if codes.shape[1] <= FEW_ROWS:
+            self._few += _product(codes, self._sizes)
+            return
+        if not self._between:
+            pairs = itertools.combinations(range(len(self._groups)), 2)
+            self._between = {(a, b): np.zeros((self._widths[a], self._widths[b])) for a, b in pairs}
         for start in range(0, codes.shape[1], ROWS_AT_ONCE):
             block = codes[:, start : start + ROWS_AT_ONCE]
             self._count([_combined(block[group], self._sizes[group]) for group in self._groups])
@@ -52,6 +62,8 @@ class JointCounts:
 
     def table(self) -> np.ndarray:
         """(K, K) for all kinds of all items: the rows that gave both answers."""
+        if not self._between and len(self._groups) != 1:
+            return self._few.copy()
         made = {sizes: _answers_of(sizes) for sizes in {tuple(self._sizes[group]) for group in self._groups}}
         answers = [made[tuple(self._sizes[group])] for group in self._groups]
         edges = np.cumsum([0, *(one.shape[1] for one in answers)])
@@ -62,13 +74,20 @@ class JointCounts:
         for (first, second), counted in self._between.items():
             block = answers[first].T @ (counted @ answers[second])
             table[places[first], places[second]], table[places[second], places[first]] = block, block.T
-        return table
+        return table + self._few
 
     def _within(self, group: int) -> np.ndarray:
         """Counts of the combinations of one group."""
         if len(self._groups) == 1:
             return self._alone
         return self._between[0, group].sum(axis=0) if group else self._between[0, 1].sum(axis=1)
+
+
+def _product(codes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """(K, K) counts of a few rows, codes (p, n): whole numbers far below what single precision holds exactly."""
+    answers = [one == np.arange(1, size)[:, None] for one, size in zip(codes, sizes, strict=True)]
+    given = np.vstack(answers).astype(np.float32) if answers else np.zeros((0, codes.shape[1]), dtype=np.float32)
+    return (given @ given.T).astype(float)
 
 
 def _groups_of(sizes: Sequence[int]) -> list[slice]:
