@@ -27,7 +27,7 @@ Task = Callable[[pd.DataFrame, pd.DataFrame], Callable[[], object]]
 
 
 def _fit(large: pd.DataFrame, small: pd.DataFrame, starts: int = 0) -> Callable[[], object]:
-    return lambda: find_components(correlate(large), n_components=6, random_starts=starts)
+    return lambda: find_components(correlate(large), n_components=6, extraction_starts=starts, random_starts=starts)
 
 
 def _fit_starts(large: pd.DataFrame, small: pd.DataFrame) -> Callable[[], object]:

@@ -67,7 +67,7 @@ KERNELS = (
     ),
     Kernel(
         "fit_starts",
-        "the same with ten more random starts of the rotation, as a study has it",
+        "the same with ten more starts of the extraction and of the rotation each, as a study has it",
         "fit_starts",
         (Rival("factor_analyzer (one start)", "python", "fit_factor_analyzer", None),),
     ),
