@@ -31,11 +31,14 @@ def study_correspondence(found: FoundComponents, facts: ItemFacts, settings: Com
     model of the declared scales.
 
     The whole is compared under its instrument, or under an empty instrument_id where several are joined. The model is
-    fitted to the correlations the components were found in. Raises :class:`AnalysisError` when fewer than two items
+    fitted to the correlations the components were found in. Where no item has a subscale, an instrument with a total
+    only is one scale, and the model has one factor. Raises :class:`AnalysisError` when fewer than two items
     belong to a scale.
     """
     solution = found.solution
-    scales = {item: facts.scales[item] for item in solution.items if item in facts.scales}
+    divided = any(item in facts.scales for item in solution.items)
+    declared = facts.scales if divided else facts.only_scales
+    scales = {item: declared[item] for item in solution.items if item in declared}
     if found.stability is None:
         compared = correspondence(solution, scales, threshold=settings.salience)
         whole = compared.to_frame()

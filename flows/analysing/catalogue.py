@@ -50,6 +50,8 @@ class Catalogue:
         ranges = zip(self.items["min_value"], self.items["max_value"], strict=True)
         subscales = self.scales[self.scales["kind"] == "subscale"].drop_duplicates("item_id")
         names = subscales["instrument_id"] + "." + subscales["scale_id"]
+        divided = self.scales.loc[self.scales["kind"] == "subscale", "instrument_id"]
+        whole = self.scales[~self.scales["instrument_id"].isin(divided)].drop_duplicates("item_id")
         themes = {str(item): str(theme) for item, theme in self.items["theme"].dropna().items()}
         return ItemFacts(
             themes=themes,
@@ -57,6 +59,7 @@ class Catalogue:
             ranges=dict(zip(self.items.index, ((float(low), float(high)) for low, high in ranges), strict=True)),
             reversed_items=frozenset(self.items.index[self.items["reverse_keyed"].astype(bool)]),
             theme_names=self.theme_names,
+            only_scales=dict(zip(whole["item_id"], whole["instrument_id"] + "." + whole["scale_id"], strict=True)),
         )
 
     def scale_keys(self, items: tuple[str, ...]) -> dict[str, dict[str, int]]:

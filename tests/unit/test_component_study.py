@@ -18,6 +18,7 @@ from analysis.components.correspondence_study import study_correspondence
 from analysis.components.item_facts import ItemFacts
 from analysis.components.stability import bootstrap_solution
 from analysis.outcome.rescoring import rescored
+from flows.analysing.catalogue import Catalogue
 from tests.unit.known_truth import draw, item_names, simple_population, solve
 
 ITEMS = item_names(15)
@@ -232,6 +233,30 @@ def test_confirmatory_model_is_stored_item_by_item_and_scale_by_scale(
     assert (correlations["scale_id"] != correlations["other_scale_id"]).all()
     wider = study_correspondence(studied[1], FACTS, replace(SETTINGS, level=0.99)).frames["cfa_loadings"]
     assert (wider["upper"] > loadings["upper"]).all()
+
+
+def test_an_instrument_with_a_total_only_is_one_scale(studied: tuple[StudyResult, FoundComponents]) -> None:
+    facts = replace(FACTS, scales={}, only_scales=dict.fromkeys(ITEMS, "haq_ii.total"))
+    result = study_correspondence(studied[1], facts, SETTINGS)
+    assert result.status == "not_applicable"
+    assert set(result.frames["cfa_loadings"]["scale_id"]) == {"total"}
+    assert result.frames["model_fit"].iloc[0]["df"] == len(ITEMS) * (len(ITEMS) - 3) / 2
+    # Beside subscales of other instruments it stays what it is: no scale to be told apart.
+    beside = replace(facts, scales={item: FACTS.scales[item] for item in ITEMS[:4]})
+    assert len(study_correspondence(studied[1], beside, SETTINGS).frames["cfa_loadings"]) == 4
+
+
+def test_the_only_scale_of_an_instrument_is_known_from_the_codebook() -> None:
+    items = pd.DataFrame(
+        {"instrument_id": ["a", "a", "b"], "theme": None, "min_value": 1, "max_value": 5, "reverse_keyed": False},
+        index=["a_01", "a_02", "b_01"],
+    )
+    scales = pd.DataFrame(
+        [("a", "bond", "subscale", "a_01"), ("a", "total", "total", "a_01"), ("b", "total", "total", "b_01")],
+        columns=["instrument_id", "scale_id", "kind", "item_id"],
+    )
+    facts = Catalogue(items, scales, {}, frozenset(), {}).item_facts()
+    assert (facts.scales, facts.only_scales) == ({"a_01": "a.bond"}, {"b_01": "b.total"})
 
 
 def test_confirmatory_model_that_cannot_be_fitted_has_no_rows_and_says_why(
