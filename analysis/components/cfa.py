@@ -100,9 +100,11 @@ def cfa(covariance: np.ndarray | pd.DataFrame, n: float, items: Sequence[str], s
     n: rows it comes from; a whole number is not needed.
     items: (p,) names of its rows; scales: the scale of each item. Items without a scale are left out and named.
 
-    Estimates, standard errors (expected information) and fit equal lavaan 0.6's ``cfa(estimator = "ML")``. As there, a
-    scale with one item has no residual variance, and a negative residual variance or a factor correlation beyond 1 is
-    not prevented: status ``heywood``. A model that does not converge has status ``not_converged`` and its last figures.
+    Estimates, standard errors (expected information) and fit equal lavaan 0.6's ``cfa(estimator = "ML")``. As there,
+    a scale with one item has no residual variance, and a negative residual variance or a factor correlation beyond 1
+    is not prevented: status ``heywood``. Factors have unit variance here, so that a negative one, which lavaan allows
+    and calls converged (two items of a scale that correlate negatively), is ``not_converged`` or ``underidentified``.
+    A model that does not converge has status ``not_converged`` and its last figures.
 
     Raises :class:`AnalysisError`: no item with a scale, a singular matrix or n <= p (ML needs its inverse), a model
     with more parameters than covariances or a scale that is not identified.

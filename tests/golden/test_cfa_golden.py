@@ -194,3 +194,14 @@ def test_a_model_far_from_the_data_converges_as_in_lavaan():
     at = [place[one] for one in pairs["scale"]], [place[one] for one in pairs["other"]]
     np.testing.assert_allclose(found.correlation[at], pairs["correlation"], atol=1e-4)
     np.testing.assert_allclose(found.correlation_se[at], pairs["se"], atol=1e-4)
+
+
+def test_a_scale_that_would_need_a_negative_variance_has_no_solution_of_ours():
+    """lavaan lets a factor's variance go below zero and calls that converged, with a warning; we do not."""
+    reference = golden.load("29_cfa_far_from_the_data")["negative_variance"]
+    assert reference["converged"]
+    assert reference["variance_b"] < 0
+    matrix = golden.matrix(reference["matrix"])
+    found = cfa(matrix.to_numpy(), 70, list(matrix), {"i1": "a", "i3": "a", "i5": "a", "i2": "b", "i4": "b"})
+    assert found.status in ("not_converged", "underidentified")
+    assert found.fit.chi2 > reference["chisq"] + 1
