@@ -61,6 +61,10 @@ class Pooled(OneRow):
     status: Status
     warnings: tuple[str, ...]
 
+    def to_frame(self) -> pd.DataFrame:
+        """One row."""
+        return super().to_frame().astype({"q_df": float})
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -70,9 +74,11 @@ class LeftOut:
     pooled: tuple[Pooled, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per site left out."""
+        """One row per site left out: the columns of :class:`Pooled`, and ``left_out``."""
+        if not self.pooled:
+            return pool([], []).to_frame().assign(left_out="").head(0)
         rows = [part.to_frame().assign(left_out=site) for site, part in zip(self.sites, self.pooled, strict=True)]
-        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+        return pd.concat(rows, ignore_index=True)
 
 
 def pool(

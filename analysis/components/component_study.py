@@ -47,11 +47,11 @@ from analysis.components.scores import (
     Scores,
     component_scores,
     score_weights,
-    standard,
     unit_weighted_scores,
 )
 from analysis.components.solution import Solution
 from analysis.components.stability import Stability, bootstrap_solution
+from analysis.components.standardising import standard
 from analysis.components.study_scores import scores_or_why
 from analysis.components.suitability import suitability
 from analysis.correlations.correlation import Correlations, correlate

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, stats
 
 
@@ -43,6 +44,10 @@ class Fit:
     rmsr_corrected: float
     explained: float
     explained_off_diagonal: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row, one column per figure."""
+        return pd.DataFrame([asdict(self)])
 
 
 def degrees_of_freedom(n_items: int, n_components: int) -> int:

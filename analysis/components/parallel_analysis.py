@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis.common.arguments import MOST_ROWS, one_of, seed_number, whole_number
 from analysis.common.matrices import LARGEST, as_floats
@@ -44,6 +45,21 @@ class ParallelReference:
     percentile: np.ndarray
     level: float
     replicates: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per component: kind, source, component, mean, sd, percentile, level, replicates."""
+        return pd.DataFrame(
+            {
+                "kind": self.kind,
+                "source": self.source,
+                "component": np.arange(1, len(self.mean) + 1),
+                "mean": self.mean,
+                "sd": self.sd,
+                "percentile": self.percentile,
+                "level": self.level,
+                "replicates": self.replicates,
+            }
+        )
 
 
 def reduced_eigenvalues(stack: np.ndarray, kind: str) -> np.ndarray:

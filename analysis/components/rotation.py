@@ -33,8 +33,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+import pandas as pd
 
-from analysis.common.arguments import real_number, seed_number, whole_number
+from analysis.common.arguments import seed_number, whole_number
 from analysis.common.matrices import as_floats
 from analysis.common.status import AnalysisError, Status
 from analysis.components.alignment import orthogonal_procrustes
@@ -49,6 +50,7 @@ from analysis.components.rotation_criteria import (
 )
 from analysis.components.rotation_gpa import GradientProjection, gradient_projection, path_of_r
 from analysis.components.rotation_names import ROTATIONS, rotation_name
+from analysis.components.rotation_settings import RotationSettings
 
 LARGEST = 1e20
 SAME_MINIMUM = 1e-5
@@ -57,30 +59,6 @@ SAME_MINIMUM = 1e-5
 _IN_REACH = 1e-3
 """Gradient at which R's path is left for a faster one: of 3600 rotations of random loadings (oblimin, geomin, varimax)
 none ended elsewhere than from R's own 1e-5, after little more than half of its steps; from 1e-2 one did."""
-
-
-@dataclass(frozen=True, eq=False)
-class RotationSettings:
-    """The free constants of the rotations: ``gamma`` of oblimin, ``power`` of promax, ``delta`` of geomin, the
-    ``target`` (p, m) of the target rotations, and when an iterated rotation counts as converged."""
-
-    gamma: float = 0.0
-    power: float = 4.0
-    delta: float = 0.01
-    target: np.ndarray | None = None
-    tolerance: float = 1e-8
-    max_iterations: int = 2000
-
-    def __post_init__(self) -> None:
-        """Raises :class:`AnalysisError` for constants with which no rotation is defined."""
-        for name, value in (
-            ("gamma", real_number(self.gamma, "Gamma of oblimin")),
-            ("power", real_number(self.power, "The power of promax", 1)),
-            ("delta", real_number(self.delta, "Delta of geomin", 0, beyond=True)),
-            ("tolerance", real_number(self.tolerance, "The tolerance", 0, beyond=True)),
-            ("max_iterations", whole_number(self.max_iterations, "The number of iterations", 1)),
-        ):
-            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +97,17 @@ class Rotation:
     starts_at_best: int
     minima: int
     first_is_best: bool
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per item and component: item (1..p), component (1..m), loading."""
+        items, components = self.loadings.shape
+        return pd.DataFrame(
+            {
+                "item": np.repeat(np.arange(1, items + 1), components),
+                "component": np.tile(np.arange(1, components + 1), items),
+                "loading": self.loadings.ravel(),
+            }
+        )
 
 
 def rotate(
@@ -416,3 +405,6 @@ def _promax(stack: np.ndarray, name: str, settings: RotationSettings) -> Rotatio
         varimax.iterations,
         varimax.converged,
     )
+
+
+__all__ = ["Rotation", "RotationSettings", "RotationStack", "random_orthogonal", "rotate", "rotate_stack"]

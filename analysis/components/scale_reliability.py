@@ -115,7 +115,9 @@ def _gathered(
     table = pd.concat(measures, ignore_index=True) if measures else pd.DataFrame(columns=["name", *_COLUMNS])
     listed = pd.concat(items, ignore_index=True) if items else pd.DataFrame(columns=["name", *_ITEM_COLUMNS])
     status = Status.NO_DATA if not len(table) else most_serious(statuses)
-    return ScaleReliability(table[["name", *_COLUMNS]], listed[["name", *_ITEM_COLUMNS]], status.value, tuple(warnings))
+    # A set that cannot be judged must not decide what kind of column the others are in.
+    table, listed = table[["name", *_COLUMNS]].astype(_KINDS), listed[["name", *_ITEM_COLUMNS]].astype(_ITEM_KINDS)
+    return ScaleReliability(table, listed, status.value, tuple(warnings))
 
 
 _COLUMNS = (
@@ -124,6 +126,12 @@ _COLUMNS = (
 _ITEM_COLUMNS = [
     "item", "key", "n", "mean", "sd", "item_rest", "alpha_if_deleted", "alpha_standardised_if_deleted", "alpha_change",
 ]  # fmt: skip
+_KINDS: dict[str, Any] = (
+    dict.fromkeys(("name", "measure", "method", "status", "reason"), str)
+    | dict.fromkeys(("estimate", "se", "lower", "upper", "level", "n"), float)
+    | {"n_items": int, "n_clusters": "Int64"}
+)
+_ITEM_KINDS: dict[str, Any] = dict.fromkeys(_ITEM_COLUMNS, float) | {"name": str, "item": str, "key": int, "n": int}
 _ORDER = (
     "alpha_raw", "alpha_standardised", "average_correlation", "omega_model", "omega_total", "omega_hierarchical"
 )  # fmt: skip

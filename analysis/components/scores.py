@@ -5,21 +5,21 @@ Scores are computed from items standardised with the n - 1 standard deviation, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from analysis.common.answers import item_values
 from analysis.common.arguments import one_of, real_number, value_range, whole_number
-from analysis.common.matrices import as_floats
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 from analysis.components.alignment import orthogonal_basis
 from analysis.components.salience import unit_members
 from analysis.components.solution import Solution
+from analysis.components.standardising import standard
 
 ScoreMethod = Literal["regression", "bartlett", "ten_berge", "anderson_rubin"]
 SCORE_METHODS: tuple[str, ...] = ("regression", "bartlett", "ten_berge", "anderson_rubin")
@@ -106,12 +106,13 @@ class Scores:
     deviation: np.ndarray | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per row and component: row, component, method, score, n_answered, determinacy."""
+        """One row per row and component: row, component, method, score, n_answered, determinacy. Row labels that are
+        not all numbers, all words or all dates are given as words."""
         n, k = self.scores.shape
-        answered = np.broadcast_to(self.n_answered.reshape(n, -1), (n, k))
+        answered = np.broadcast_to(self.n_answered if self.n_answered.ndim == 2 else self.n_answered[:, None], (n, k))
         return pd.DataFrame(
             {
-                "row": np.repeat(self.index, k),
+                "row": np.repeat(_row_labels(self.index), k),
                 "component": np.tile(np.arange(1, k + 1), n),
                 "method": self.method,
                 "score": self.scores.ravel(),
@@ -119,6 +120,12 @@ class Scores:
                 "determinacy": self.determinacy.ravel(),
             }
         )
+
+
+def _row_labels(index: np.ndarray) -> np.ndarray:
+    if index.dtype.kind != "O" or all(isinstance(label, str) for label in index):
+        return index
+    return np.array([None if label is None else str(label) for label in index], dtype=object)
 
 
 def score_weights(solution: Solution, method: ScoreMethod = "regression") -> ScoreWeights:
@@ -226,7 +233,7 @@ def component_scores(
     cache = ScoreCache() if cache is None else cache
     patterns, which = _patterns(answered)
     order = np.argsort(which, kind="stable")
-    groups = np.split(order, np.cumsum(np.bincount(which, minlength=len(patterns)))[:-1])
+    groups = np.split(order, np.cumsum(np.bincount(which, minlength=len(patterns)))[:-1]) if n else []
     for observed, rows in zip(patterns, groups, strict=True):
         if observed.sum() < min_answered:
             continue
@@ -339,45 +346,6 @@ def _oriented(
     return low + high - answers
 
 
-def standard(
-    values: np.ndarray, items: Sequence[str], mean: Any | None = None, deviation: Any | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """What answers are standardised by, (p,) each: ``mean`` and ``deviation``, or those of ``values`` (n, p), n - 1.
-
-    Raises :class:`AnalysisError` for an item without variance, and for another number of values than items.
-    """
-    mean, deviation = (None if one is None else _per_item(one, items) for one in (mean, deviation))
-    answered = (~np.isnan(values)).sum(axis=0)
-    centre = np.nansum(values, axis=0) / np.maximum(answered, 1) if mean is None else mean
-    if deviation is None:
-        squares = np.nansum((values - centre) ** 2, axis=0)
-        spread = np.sqrt(squares / np.maximum(answered - 1, 1))
-    else:
-        spread = deviation
-    flat = [item for item, size in zip(items, spread, strict=True) if not size > 1e-12]
-    if flat:
-        raise AnalysisError(
-            f"Items without variance cannot be standardised: {', '.join(flat)}. Give mean and deviation, or leave "
-            "them out of the solution.",
-            Status.CONSTANT,
-        )
-    return centre, spread
-
-
-def _per_item(given: Any, items: Sequence[str]) -> np.ndarray:
-    """(p,) one finite number per item, of a series that names the items in their order."""
-    told = f"Mean and deviation are one finite number for each of {several(len(items), 'item')}."
-    if isinstance(given, pd.Series) and not isinstance(given.index, pd.RangeIndex):
-        named = given.set_axis([str(item) for item in given.index])
-        if not named.index.is_unique or not set(items) <= set(named.index):
-            raise AnalysisError(told)
-        given = named.loc[list(items)]
-    values = as_floats(given, told)
-    if values.shape != (len(items),) or not np.isfinite(values).all():
-        raise AnalysisError(told)
-    return values
-
-
 def _inverse(matrix: np.ndarray) -> tuple[np.ndarray, bool]:
     """Inverse of a correlation matrix, or its pseudo-inverse and True when it is singular or not positive definite."""
     values, vectors = np.linalg.eigh(matrix)
@@ -393,7 +361,8 @@ def _by_uniqueness(solution: Solution) -> np.ndarray:
     improper = [item for item, value in zip(solution.items, uniqueness, strict=True) if value <= 0]
     if improper:
         raise AnalysisError(
-            f"These scores need positive uniquenesses; {', '.join(improper)} have none (Heywood case): "
+            f"These scores need positive uniquenesses; {', '.join(improper)} {'has' if len(improper) == 1 else 'have'} "
+            "none (Heywood case): "
             "use regression scores.",
             Status.HEYWOOD,
         )

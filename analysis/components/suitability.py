@@ -52,7 +52,8 @@ class Suitability:
             "n_items": len(self.items),
             "rows_per_item": self.rows_per_item,
             "determinant": self.determinant,
-            "log_determinant": self.log_determinant,
+            # That of a singular matrix is minus infinity, which no table holds.
+            "log_determinant": self.log_determinant if np.isfinite(self.log_determinant) else np.nan,
             "bartlett_chi2": self.bartlett_chi2,
             "bartlett_df": self.bartlett_df,
             "bartlett_p": self.bartlett_p,

@@ -81,7 +81,7 @@ class Correlations:
     def left_out_frame(self) -> pd.DataFrame:
         """One row per item left out: item, reason, detail."""
         rows = [(one.item, one.reason, one.detail) for one in self.left_out]
-        return pd.DataFrame(rows, columns=["item", "reason", "detail"])
+        return pd.DataFrame(rows, columns=["item", "reason", "detail"]).astype(str)
 
 
 def correlate(

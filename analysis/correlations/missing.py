@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from analysis.common.arguments import real_number, whole_number
 from analysis.common.matrices import LARGEST, as_floats
@@ -30,6 +31,20 @@ class Moments:
     converged: bool
     singular: bool
     log_likelihood: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per pair of items, and of each with itself: item and other_item (1..p), mean (of ``item``),
+        covariance, correlation."""
+        first, second = np.triu_indices(len(self.mean))
+        return pd.DataFrame(
+            {
+                "item": first + 1,
+                "other_item": second + 1,
+                "mean": self.mean[first],
+                "covariance": self.covariance[first, second],
+                "correlation": self.correlation[first, second],
+            }
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ def test_components_of_a_heywood_case_stand_without_scores(method: str) -> None:
     settings = ComponentSettings(n_components=2, scores=method, parallel_samples=5, min_rows=3)
     result, found = study_components(heywood_rows(), settings, ItemFacts(), seed=1)
     assert (result.status, result.reason) == ("heywood", "Heywood case: no uniqueness is left for i01.")
-    assert "No scores: These scores need positive uniquenesses; i01 have none (Heywood case)" in " ".join(
+    assert "No scores: These scores need positive uniquenesses; i01 has none (Heywood case)" in " ".join(
         result.warnings
     )
     assert set(result.frames) >= TABLES
