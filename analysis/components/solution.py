@@ -156,10 +156,21 @@ class Solution:
         )
 
 
+_SAME_VARIANCE = 10
+"""Decimals to which variances explained are compared where they order components."""
+
+
 def column_order_and_signs(pattern: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Order (m,) of the columns by variance explained, descending, and the signs (m,) *of the ordered columns* that
-    make each column sum positive (a sum of exactly zero keeps its sign)."""
+    make each column sum positive (a sum of exactly zero keeps its sign).
+
+    Columns of the same variance but for rounding stand in the order of the items that load most on them.
+
+    >>> pattern = np.array([[0.0, 0.6], [0.1, 0.8], [0.8, 0.1], [0.6, 0.0]])
+    >>> [column_order_and_signs(pattern * [1, share], np.eye(2))[0].tolist() for share in (1 - 1e-15, 1 + 1e-15, 0.9)]
+    [[1, 0], [1, 0], [0, 1]]
+    """
     variance = np.diag(phi @ pattern.T @ pattern)
-    order = np.argsort(-variance, kind="stable")
+    order = np.lexsort((np.abs(pattern).argmax(axis=0), -variance.round(_SAME_VARIANCE)))
     signs = np.where(pattern[:, order].sum(axis=0) < 0, -1.0, 1.0)
     return order, signs
