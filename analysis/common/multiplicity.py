@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.common.arguments import one_of
 from analysis.common.observations import numeric
 from analysis.common.status import AnalysisError, Status
 
@@ -27,8 +28,7 @@ def adjust(p: ArrayLike, method: Method = "holm") -> np.ndarray:
     >>> adjust([0.01, 0.04, float("nan")]).round(2).tolist()
     [0.02, 0.04, nan]
     """
-    if method not in METHODS:
-        raise AnalysisError(f"Unknown adjustment '{method}'; one of {', '.join(METHODS)}.", Status.UNKNOWN_NAME)
+    one_of(method, METHODS, "adjustment")
     values = numeric(p, "p")
     made = ~np.isnan(values)
     if ((values[made] < 0) | (values[made] > 1)).any():

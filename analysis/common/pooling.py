@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
+from analysis.common.arguments import one_of
 from analysis.common.matrices import LARGEST
 from analysis.common.observations import check_level, numeric
 from analysis.common.results import OneRow, blank
@@ -106,8 +107,7 @@ def pool(
     (0.35, 0.035, 4.5, 1.0)
     """
     check_level(level)
-    if method not in METHODS:
-        raise AnalysisError(f"Unknown method '{method}'; one of {', '.join(METHODS)}.", Status.UNKNOWN_NAME)
+    one_of(method, METHODS, "method")
     y, v, dropped = _usable(effects, variances)
     known: dict[str, Any] = {"method": method, "knapp_hartung": knapp_hartung, "level": level}
     known |= {"k": len(y), "n_dropped": dropped}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from analysis.common.status import AnalysisError, Status
+from analysis.common.arguments import one_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -41,11 +41,8 @@ def tidy(result: Any, *left_out: str) -> dict[str, Any]:
 def part_named(parts: Sequence[P], kind: str, name: str) -> P:
     """The one of ``parts`` whose field ``kind`` (such as ``term``) is ``name``; raises :class:`AnalysisError` for a
     name that none has."""
-    for part in parts:
-        if getattr(part, kind) == name:
-            return part
-    known = ", ".join(getattr(part, kind) for part in parts)
-    raise AnalysisError(f"Unknown {kind} '{name}'; one of {known}.", Status.UNKNOWN_NAME)
+    named = {getattr(part, kind): part for part in parts}
+    return named[one_of(name, named, kind)]
 
 
 def one_row(result: Any, *left_out: str) -> pd.DataFrame:

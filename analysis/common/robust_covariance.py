@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from analysis.common.arguments import one_of
 from analysis.common.observations import cluster_sums
 from analysis.common.status import AnalysisError, Status
 
@@ -161,8 +162,7 @@ def heteroskedastic(fit: LeastSquares, kind: str = "HC3") -> CoefficientCovarian
         # Half the power of HC4, as in the R package sandwich.
         "HC5": lambda: np.minimum(ratio, max(4.0, 0.7 * n * leverage.max() / rank)) / 2.0,
     }
-    if kind not in exponent:
-        raise AnalysisError(f"Unknown covariance '{kind}'; one of {', '.join(HETEROSKEDASTIC)}.", Status.UNKNOWN_NAME)
+    one_of(kind, exponent, "covariance")
     weights = fit.residuals**2 / rest ** exponent[kind]()
     meat = fit.basis.T @ (fit.basis * weights[:, None])
     if kind == "HC1":
@@ -329,6 +329,7 @@ def _cluster_grams(basis: np.ndarray, codes: np.ndarray, n_clusters: int) -> np.
 
 def _correction(values: np.ndarray, kind: str, n_clusters: int, fit: LeastSquares) -> np.ndarray:
     """The factor a(lambda) of each eigenvalue, (G, r)."""
+    one_of(kind, CLUSTERED, "covariance")
     rest = np.where(1.0 - values > LEVERAGE_TOLERANCE, 1.0 - values, np.inf)
     n = fit.basis.shape[0]
     small = n_clusters / (n_clusters - 1)
@@ -340,9 +341,7 @@ def _correction(values: np.ndarray, kind: str, n_clusters: int, fit: LeastSquare
         return np.full_like(values, np.sqrt(small * (n - 1) / fit.df_residual))
     if kind == "CR2":
         return rest**-0.5
-    if kind == "CR3":
-        return rest**-1.0
-    raise AnalysisError(f"Unknown covariance '{kind}'; one of {', '.join(CLUSTERED)}.", Status.UNKNOWN_NAME)
+    return rest**-1.0
 
 
 def _satterthwaite(gram: np.ndarray, spread: np.ndarray, row: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.arguments import one_of
 from analysis.common.intervals import fisher_interval, percentile_interval
 from analysis.common.observations import (
     Columns,
@@ -23,7 +24,7 @@ from analysis.common.observations import (
 from analysis.common.resampling import replicate_blocks
 from analysis.common.results import blank, one_row
 from analysis.common.robust_covariance import least_squares
-from analysis.common.status import AnalysisError, Status, most_serious
+from analysis.common.status import Status, most_serious
 from analysis.common.wording import several
 
 Method = Literal["pearson", "spearman"]
@@ -120,8 +121,7 @@ def correlate(
     (0.8, 0.2, 4)
     """
     check_level(level)
-    if method not in ("pearson", "spearman"):
-        raise AnalysisError(f"Unknown correlation '{method}'; one of pearson, spearman.", Status.UNKNOWN_NAME)
+    one_of(method, ("pearson", "spearman"), "correlation")
     held = named_columns(covariates)
     rows = complete({"\0x": x, "\0y": y, **held}, cluster)
     status, warnings = _obstacle(rows, names, len(held))

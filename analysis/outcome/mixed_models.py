@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
+from analysis.common.arguments import one_of
 from analysis.common.observations import (
     Columns,
     Observations,
@@ -75,8 +76,7 @@ def random_intercept(
     (3.75, 0.5, 0.8824)
     """
     check_level(level)
-    if method not in ("reml", "ml"):
-        raise AnalysisError(f"Unknown method '{method}'; one of reml, ml.", Status.UNKNOWN_NAME)
+    one_of(method, ("reml", "ml"), "method")
     given = named_columns(predictors)
     rows = complete({"\0outcome": outcome, **given}, cluster)
     outer_codes, n_outer = _outer_codes(rows, outer)

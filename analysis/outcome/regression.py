@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.arguments import one_of
 from analysis.common.intervals import t_test
 from analysis.common.observations import Columns, Observations, check_level, complete, is_constant, named_columns
 from analysis.common.results import blank, part_named
@@ -139,8 +140,7 @@ def regress(
     ([('(intercept)', 0.6), ('alliance', 0.8)], 0.64)
     """
     check_level(level)
-    if covariance not in COVARIANCES:
-        raise AnalysisError(f"Unknown covariance '{covariance}'; one of {', '.join(COVARIANCES)}.", Status.UNKNOWN_NAME)
+    one_of(covariance, COVARIANCES, "covariance")
     roles = _roles(predictors, covariates)
     columns = {"\0outcome": outcome, **named_columns(predictors), **named_columns(covariates)}
     rows = complete(columns, cluster)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.arguments import one_of
 from analysis.common.intervals import percentile_interval, t_test
 from analysis.common.observations import Observations, check_level, cluster_sums, complete, is_constant
 from analysis.common.resampling import replicate_blocks
@@ -26,7 +27,7 @@ from analysis.common.robust_covariance import (
     standard_error,
     wald_htz,
 )
-from analysis.common.status import AnalysisError, Status
+from analysis.common.status import Status
 from analysis.common.wording import several
 
 Errors = Literal["CR2", "ML"]
@@ -129,8 +130,7 @@ def actor_partner(
     {'actor_client': 1.083, 'partner_client': -0.333, 'actor_therapist': 0.785, 'partner_therapist': 0.035}
     """
     check_level(level)
-    if errors not in ("CR2", "ML"):
-        raise AnalysisError(f"Unknown errors '{errors}'; one of CR2, ML.", Status.UNKNOWN_NAME)
+    one_of(errors, ("CR2", "ML"), "kind of errors")
     columns = {"client's view": x_client, "therapist's view": x_therapist}
     columns |= {"client's outcome": outcome_client, "therapist's outcome": outcome_therapist}
     rows = complete(columns, cluster)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.arguments import one_of
 from analysis.common.observations import check_level, labels
 from analysis.common.results import blank, one_row
 from analysis.common.status import AnalysisError, Status
@@ -63,8 +64,7 @@ def kappa(
     (0.7, 0.5, 0.4)
     """
     check_level(level)
-    if weights not in ("none", "linear", "quadratic"):
-        raise AnalysisError(f"Unknown weights '{weights}'; one of none, linear, quadratic.", Status.UNKNOWN_NAME)
+    one_of(weights, ("none", "linear", "quadratic"), "kind of weights")
     left, right = (pd.Series(np.asarray(values, dtype=object)) for values in (a, b))
     if len(left) != len(right):
         raise AnalysisError(f"The raters differ in length ({len(left)} and {several(len(right), 'row')}).")

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
+from analysis.common.arguments import one_of
 from analysis.common.intervals import t_test
 from analysis.common.observations import Observations, check_level, complete, is_constant
 from analysis.common.results import OneRow, blank
 from analysis.common.robust_covariance import classical, cluster_robust, least_squares, standard_error
-from analysis.common.status import AnalysisError, Status
+from analysis.common.status import Status
 from analysis.common.wording import several
 
 LARGE_T = 500.0
@@ -180,8 +181,7 @@ def concordance(
     [0.7143, 1.0, 0.7143]
     """
     check_level(level)
-    if interval not in ("z", "asymptotic"):
-        raise AnalysisError(f"Unknown interval '{interval}'; one of z, asymptotic.", Status.UNKNOWN_NAME)
+    one_of(interval, ("z", "asymptotic"), "interval")
     rows = complete({"a": a, "b": b})
     known: dict[str, Any] = {"interval": interval, "level": level, "n": rows.n, "n_dropped": rows.n_dropped}
     status, warnings = _pairs_status(rows, least=3)

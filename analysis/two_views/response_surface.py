@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from analysis.common.arguments import one_of
 from analysis.common.intervals import t_test
 from analysis.common.observations import check_level, complete, is_constant
 from analysis.common.results import blank, part_named, tidy
@@ -26,7 +27,7 @@ from analysis.common.robust_covariance import (
     least_squares,
     standard_error,
 )
-from analysis.common.status import AnalysisError, Status
+from analysis.common.status import Status
 from analysis.common.wording import several
 
 POLYNOMIAL = ("b0", "b1", "b2", "b3", "b4", "b5")
@@ -142,8 +143,7 @@ def response_surface(
     {'a1': 1.0, 'a4': -2.0}
     """
     check_level(level)
-    if covariance not in COVARIANCES:
-        raise AnalysisError(f"Unknown covariance '{covariance}'; one of {', '.join(COVARIANCES)}.", Status.UNKNOWN_NAME)
+    one_of(covariance, COVARIANCES, "covariance")
     rows = complete({"z": outcome, "x": client, "y": therapist}, cluster)
     z, x, y = rows.values.T
     known: dict[str, Any] = {"outcome": name, "level": level, **rows.counts}
