@@ -90,12 +90,36 @@ def ml_moments(values: np.ndarray, *, tolerance: float = 1e-8, max_iterations: i
         raise AnalysisError("An item without variance cannot be part of an EM covariance.", Status.CONSTANT)
     patterns = _patterns((data - centre) / scale)
     size = data.shape[1]
-    start = state = _pack(np.zeros(size), np.eye(size))
-    converged, singular, iteration = False, False, 0
     if answered.all():
         # Nothing is to be found out: the sample's moments have the largest likelihood, however few its rows are.
-        state, converged = _pack(np.zeros(size), patterns.scatter[0] / patterns.count[0]), True
+        state, converged, iteration = _pack(np.zeros(size), patterns.scatter[0] / patterns.count[0]), True, 0
         singular = _is_singular(state, size)
+    else:
+        state, converged, singular, iteration = _iterated(patterns, size, tolerance, max_iterations)
+    mean, covariance = _unpack(state, size)
+    likelihood = np.inf
+    if not (singular and converged):
+        likelihood = _em_step(state, patterns, size)[1] - float(np.sum(np.log(scale) * answered.sum(axis=0)))
+    spread = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(spread, spread)
+    np.fill_diagonal(correlation, 1.0)
+    return Moments(
+        mean=mean * scale + centre,
+        covariance=covariance * np.outer(scale, scale),
+        correlation=correlation,
+        iterations=iteration,
+        converged=converged,
+        singular=singular,
+        log_likelihood=likelihood,
+    )
+
+
+def _iterated(
+    patterns: _Patterns, size: int, tolerance: float, max_iterations: int
+) -> tuple[np.ndarray, bool, bool, int]:
+    """The state that EM ends in, whether it converged, whether the next one is singular, and the number of steps."""
+    start = state = _pack(np.zeros(size), np.eye(size))
+    converged, singular, iteration = False, False, 0
     while iteration < max_iterations and not converged:
         first, likelihood = _em_step(state, patterns, size)
         iteration += 1
@@ -120,22 +144,7 @@ def ml_moments(values: np.ndarray, *, tolerance: float = 1e-8, max_iterations: i
             "complete correlations.",
             Status.SINGULAR,
         )
-    mean, covariance = _unpack(state, size)
-    likelihood = np.inf
-    if not (singular and converged):
-        likelihood = _em_step(state, patterns, size)[1] - float(np.sum(np.log(scale) * answered.sum(axis=0)))
-    spread = np.sqrt(np.diag(covariance))
-    correlation = covariance / np.outer(spread, spread)
-    np.fill_diagonal(correlation, 1.0)
-    return Moments(
-        mean=mean * scale + centre,
-        covariance=covariance * np.outer(scale, scale),
-        correlation=correlation,
-        iterations=iteration,
-        converged=converged,
-        singular=singular,
-        log_likelihood=likelihood,
-    )
+    return state, converged, singular, iteration
 
 
 def _is_singular(state: np.ndarray, size: int) -> bool:

@@ -8,6 +8,7 @@ takes the thresholds from each pair's own table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,15 +116,7 @@ def polychoric(
     if thresholds == "psych" and len({float(kinds[-1]) for kinds in counts.categories if len(kinds)}) < 2:
         thresholds, empty_cell = "item", 0.0
     margins = counts.margins()
-    many = [item for item, margin in zip(counts.items, margins, strict=True) if len(margin) > MOST_CATEGORIES]
-    if many:
-        raise AnalysisError(
-            f"Polychoric correlations are of ordered answers, at most {MOST_CATEGORIES} kinds of them; there are more "
-            f"of: {', '.join(many)}. Correlate these by pearson."
-        )
-    flat = [item for item, margin in zip(counts.items, margins, strict=True) if np.sum(margin > 0) < 2]
-    if flat:
-        raise AnalysisError(f"Fewer than two answers were used of: {', '.join(flat)}.", Status.CONSTANT)
+    _check_categories(counts.items, margins)
     size = len(counts.items)
     first, second = np.triu_indices(size, k=1)
     cuts = {item: _cuts(margin) for item, margin in zip(counts.items, margins, strict=True)}
@@ -141,14 +134,7 @@ def polychoric(
     matrix = np.eye(size)
     matrix[first, second] = matrix[second, first] = rho
     boundary = np.abs(rho) >= LIMIT
-    sentences = []
-    if np.any(boundary):
-        at_limit = several(int(boundary.sum()), "polychoric correlation")
-        sentences.append(f"{at_limit} at the limit of {LIMIT}: an empty cell can leave a likelihood without a maximum.")
-    if not np.all(converged | boundary):
-        unsettled = several(int(np.sum(~converged & ~boundary)), "polychoric correlation")
-        sentences.append(f"{unsettled} did not converge.")
-    status = Status.NOT_CONVERGED if not np.all(converged | boundary) else Status.BOUNDARY
+    status, sentences = _judge(converged.astype(bool), boundary)
     return Polychoric(
         counts.items,
         matrix,
@@ -161,9 +147,33 @@ def polychoric(
         iterations.astype(int),
         converged.astype(bool),
         boundary,
-        (status if sentences else Status.OK).value,
-        tuple(sentences),
+        status.value,
+        sentences,
     )
+
+
+def _check_categories(items: Sequence[str], margins: Sequence[np.ndarray]) -> None:
+    many = [item for item, margin in zip(items, margins, strict=True) if len(margin) > MOST_CATEGORIES]
+    if many:
+        raise AnalysisError(
+            f"Polychoric correlations are of ordered answers, at most {MOST_CATEGORIES} kinds of them; there are more "
+            f"of: {', '.join(many)}. Correlate these by pearson."
+        )
+    flat = [item for item, margin in zip(items, margins, strict=True) if np.sum(margin > 0) < 2]
+    if flat:
+        raise AnalysisError(f"Fewer than two answers were used of: {', '.join(flat)}.", Status.CONSTANT)
+
+
+def _judge(converged: np.ndarray, boundary: np.ndarray) -> tuple[Status, tuple[str, ...]]:
+    sentences = []
+    if np.any(boundary):
+        at_limit = several(int(boundary.sum()), "polychoric correlation")
+        sentences.append(f"{at_limit} at the limit of {LIMIT}: an empty cell can leave a likelihood without a maximum.")
+    if not np.all(converged | boundary):
+        unsettled = several(int(np.sum(~converged & ~boundary)), "polychoric correlation")
+        sentences.append(f"{unsettled} did not converge.")
+        return Status.NOT_CONVERGED, tuple(sentences)
+    return (Status.BOUNDARY if sentences else Status.OK), tuple(sentences)
 
 
 def bivariate_normal_cdf(h: np.ndarray, k: np.ndarray, rho: np.ndarray) -> np.ndarray:
