@@ -20,7 +20,7 @@ import pandas as pd
 from analysis.common.study_rows import Rows, Whole
 from analysis.components.component_stream import FirstPass, first_pass
 from analysis.components.component_study import ComponentSettings
-from flows.analysing.rows import FORMS, cell_of, session_parameters
+from flows.analysing.rows import FORMS, session_parameters
 from flows.common.database import plain_text
 from flows.common.memory import at_most
 
@@ -59,18 +59,18 @@ _VALUES = f"""
 with places as (
     select unnest($items) as item_id, cast(generate_subscripts($items, 1) - 1 as smallint) as place
 )
-select numbered.unit, places.place, cast({{value}} as double) as value
+select numbered.unit, places.place, cast(answer.keyed_value as double) as value
 from alliance.core.item_responses as answer
 join numbered using (form_id)
 join places using (item_id)
 where answer.keyed_value is not null and answer.site_id = {_SITE}
-{{group}}
-order by numbered.unit
+order by {{order}}
 """
 
-# Of one session a unit has one form of an instrument, and one answer to each of its items.
-_OF_ONE = {"value": "answer.keyed_value", "group": ""}
-_OF_SEVERAL = {"value": cell_of("mean"), "group": "group by numbered.unit, places.place"}
+# Of one session a unit has one form of an instrument, and one answer to each of its items. Of several, averages of
+# numbers that are not whole depend on their order.
+_OF_ONE = "numbered.unit"
+_OF_SEVERAL = "numbered.unit, places.place, answer.form_id"
 
 _KEYS = f"""
 select
@@ -203,7 +203,7 @@ class SiteRows:
 
     def _tables(self, con: duckdb.DuckDBPyConnection, site: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(n,) numbers of the units and their (n, p) answers, of a portion that is numbered, some rows at a time."""
-        query = _VALUES.format(**(_OF_SEVERAL if self._session["is_mean"] else _OF_ONE))
+        query = _VALUES.format(order=_OF_SEVERAL if self._session["is_mean"] else _OF_ONE)
         asked = {"items": list(self.items), "site": site}
         reader = con.execute(query, asked).to_arrow_reader(CELLS_AT_ONCE)
         held: list[np.ndarray] = []
@@ -222,8 +222,16 @@ class SiteRows:
         """(n,) units and their (n, p) answers, from the unit, item and value of each answer, in order of the units."""
         first, row = unit[0], unit - unit[0]
         # Item by item, as they are summed.
-        table = np.full((len(self.items), row[-1] + 1), np.nan)
-        table[place, row] = value
+        shape = len(self.items), int(row[-1]) + 1
+        if self._session["is_mean"]:
+            # Not by the database, which holds all answers of each average at once.
+            cell = place * np.int64(shape[1]) + row
+            times = np.bincount(cell, minlength=shape[0] * shape[1])
+            sums = np.bincount(cell, weights=value, minlength=len(times))
+            table = np.divide(sums, times, out=np.full(len(times), np.nan), where=times > 0).reshape(shape)
+        else:
+            table = np.full(shape, np.nan)
+            table[place, row] = value
         # A unit whose answers are all to other items is none of these rows.
         answered = np.zeros(table.shape[1], dtype=bool)
         answered[row] = True

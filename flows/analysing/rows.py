@@ -219,14 +219,14 @@ def session_parameters(session_rule: str) -> dict[str, object]:
     return {"is_mean": is_mean, "session": named}
 
 
-def cell_of(session_rule: str) -> str:
+def _cell_of(session_rule: str) -> str:
     """One answer of a dyad to an item, or the mean of its answers to it."""
     return _CELL["mean" if session_rule == "mean" else "one"]
 
 
 def cells_of(items: tuple[str, ...], session_rule: str) -> str:
     """One column per item: its answer, or the mean of a dyad's answers to it."""
-    cell = cell_of(session_rule)
+    cell = _cell_of(session_rule)
     # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
     return ",\n    ".join(f'{cell} filter (where answer.item_id = {_quoted(item)}) as "{item}"' for item in items)
 
