@@ -14,8 +14,10 @@ import pandas as pd
 from analysis.common.study_rows import KEYS, Rows
 from flows.common.database import text_frame
 
-# Sums of answers in steps of one are exact in any order; averages of other numbers are not, so means are ordered.
-_CELL = {"one": "max(answer.keyed_value)", "mean": "avg(answer.keyed_value order by answer.form_id)"}
+# Decimals, since their sum is exact in any order: one that is made in a given order holds all answers to all items at
+# once, and does not go to the disk. Ten places are more than a rating has.
+_MEAN = "cast(sum(cast(answer.keyed_value as decimal(38, 10))) {asked} as double) / count(*) {asked}"
+_ONE = "max(answer.keyed_value) {asked}"
 
 FORMS = """
 with declared as (select count(*) > 0 as has_sessions from alliance.core.sessions),
@@ -219,16 +221,12 @@ def session_parameters(session_rule: str) -> dict[str, object]:
     return {"is_mean": is_mean, "session": named}
 
 
-def _cell_of(session_rule: str) -> str:
-    """One answer of a dyad to an item, or the mean of its answers to it."""
-    return _CELL["mean" if session_rule == "mean" else "one"]
-
-
 def cells_of(items: tuple[str, ...], session_rule: str) -> str:
     """One column per item: its answer, or the mean of a dyad's answers to it."""
-    cell = _cell_of(session_rule)
+    cell = _MEAN if session_rule == "mean" else _ONE
     # Item ids are slugs of the codebook (letters, digits, _), which is checked when it is loaded.
-    return ",\n    ".join(f'{cell} filter (where answer.item_id = {_quoted(item)}) as "{item}"' for item in items)
+    asked = {item: f"filter (where answer.item_id = {_quoted(item)})" for item in items}
+    return ",\n    ".join(f'{cell.format(asked=each)} as "{item}"' for item, each in asked.items())
 
 
 def read_rows(

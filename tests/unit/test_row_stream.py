@@ -142,3 +142,11 @@ def test_a_large_site_passes_in_little_memory(rule: str, tmp_path: Path, monkeyp
         stream = SiteRows(con, origin=np.full(len(ITEM_IDS), 4.0), **asked)
         assert sum(len(chunk) for chunk in stream.answers()) == 50_000
         assert sum(len(part.keys) for part in stream.rows()) == 50_000
+
+
+def test_means_of_many_dyads_are_made_in_little_memory(tmp_path: Path) -> None:
+    write_warehouse(tmp_path / "large.duckdb", 60_000, 2)
+    with connect(temp=tmp_path / "temp", threads=1, memory_limit="96MB") as con:
+        attach(con, tmp_path / "large.duckdb", "alliance", read_only=True)
+        rows = read_rows(con, rater="client", items=ITEM_IDS, instruments=("wai_s",), session_rule="mean")
+    assert len(rows.keys) == 60_000
