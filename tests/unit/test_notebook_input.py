@@ -154,7 +154,7 @@ def test_a_frame_of_numbered_columns_goes_all_the_way() -> None:
     assert solution.items == tuple("01234567")
     np.testing.assert_allclose(component_scores(numbered, solution).scores, SCORES, atol=1e-6)
     assert bootstrap_solution(numbered, solution, seed=1, replicates=2).n_replicates == 2
-    assert item_statistics(numbered, [0, 1, 2])[0].items == ("0", "1", "2")  # type: ignore[list-item]
+    assert item_statistics(numbered, [0, 1, 2])[0].items == ("0", "1", "2")
     two = numbered.set_axis(pd.MultiIndex.from_product([["a", "b"], range(4)]), axis=1)
     assert component_scores(two, find_components(correlate(two), n_components=2)).scores.shape == (200, 2)
 
@@ -197,8 +197,8 @@ def test_labels_that_do_not_belong_together_are_refused() -> None:
     refused(lambda: find_components(R, 200, ["i01", "zz"], n_components=1), Status.UNKNOWN_NAME, "no row for zz")
     refused(lambda: correlate(DATA, ["i01", "zz"]), Status.UNKNOWN_NAME, "no column for zz")
     refused(lambda: correlate(DATA, ["i01", "i01"]), said="one per item is needed")
-    refused(lambda: correlate(DATA.to_numpy(), set(ITEMS)), said="in the order of the items")  # type: ignore[arg-type]
-    refused(lambda: find_components(PLAIN, 200, 8, n_components=2), said="not as int")  # type: ignore[arg-type]
+    refused(lambda: correlate(DATA.to_numpy(), set(ITEMS)), said="in the order of the items")
+    refused(lambda: find_components(PLAIN, 200, 8, n_components=2), said="not as int")
     refused(lambda: suitability(PLAIN, 200, ("a",)), said="item names")
     twice = pd.concat([DATA, DATA[["i01"]]], axis=1)
     refused(lambda: component_scores(twice, SOLUTION), said="more than one column for i01")

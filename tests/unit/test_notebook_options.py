@@ -195,9 +195,9 @@ def test_a_number_of_rows_that_is_none_is_refused(n: Any) -> None:
 
 def test_an_unknown_number_of_rows_leaves_out_what_needs_it() -> None:
     for n in (None, float("nan"), np.float32("nan"), pd.NA):
-        assert find_components(R, n, n_components=2).status == "ok"  # type: ignore[arg-type]
-        assert np.isnan(suitability(R, n).bartlett_chi2)  # type: ignore[arg-type]
-        assert np.isnan(alpha(R, n, ITEMS).lower)  # type: ignore[arg-type]
+        assert find_components(R, n, n_components=2).status == "ok"
+        assert np.isnan(suitability(R, n).bartlett_chi2)
+        assert np.isnan(alpha(R, n, ITEMS).lower)
         refused(lambda n=n: cfa(R, n, ITEMS, SCALES), said="needs the number of rows")
 
 
@@ -283,17 +283,17 @@ def test_scales_keys_and_reversed_items_that_are_none_are_refused() -> None:
     turned = DATA.assign(i01=8 - DATA["i01"])
     solution = find_components(turned.corr(), 200, n_components=2)
     for call in (
-        lambda: correspondence(SOLUTION, ["bond"] * 8),  # type: ignore[arg-type]
-        lambda: cfa(R, 200, ITEMS, None),  # type: ignore[arg-type]
+        lambda: correspondence(SOLUTION, ["bond"] * 8),
+        lambda: cfa(R, 200, ITEMS, None),
         lambda: correspondence(SOLUTION, SCALES, keys=dict.fromkeys(ITEMS, 5)),
-        lambda: correspondence(SOLUTION, SCALES, keys=dict.fromkeys(ITEMS, float("nan"))),  # type: ignore[arg-type]
+        lambda: correspondence(SOLUTION, SCALES, keys=dict.fromkeys(ITEMS, float("nan"))),
         lambda: wording_check(SOLUTION, "i01"),
         lambda: unit_weighted_scores(DATA, SOLUTION, min_share=float("nan")),
-        lambda: unit_weighted_scores(turned, solution, ranges={"i01": 7}),  # type: ignore[dict-item]
+        lambda: unit_weighted_scores(turned, solution, ranges={"i01": 7}),
     ):
         refused(call)
     for key in (5, float("nan"), "x", True):
-        found = scale_reliability(DATA, {"bond": {"i01": key, "i02": 1}})  # type: ignore[dict-item]
+        found = scale_reliability(DATA, {"bond": {"i01": key, "i02": 1}})
         assert found.status == "invalid_input"
         assert "each 1 or -1" in found.measures["reason"].iloc[0]
 
