@@ -87,6 +87,12 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     the noncentral chi-square (Steiger & Lind 1980); TLI from discrepancies per degree of freedom. psych divides by n
     in the point estimate of RMSEA and by n - 1 in its interval, and so do we; the textbook's
     sqrt((chi2 - df) / (df (n - 1))) differs in the fourth decimal. CFI is 1 - (chi2 - df) / (null chi2 - null df).
+
+    >>> pattern = np.full((6, 1), 0.7)
+    >>> matrix = pattern @ pattern.T + 0.51 * np.eye(6)
+    >>> found = fit_statistics(matrix, pattern, np.eye(1), 200)
+    >>> found.df, round(found.chi2, 6), round(found.rmsr, 6), round(found.null_chi2, 2)
+    (9, 0.0, 0.0, 450.49)
     """
     items, components = pattern.shape
     df, null_df = degrees_of_freedom(items, components), items * (items - 1) // 2

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg.lapack import dgetrf, dgetri
 
 from analysis.components.rotation_criteria import Criterion
 
@@ -32,7 +33,7 @@ class GradientProjection:
 
 
 def _transposed(stack: np.ndarray) -> np.ndarray:
-    return np.swapaxes(stack, -1, -2)
+    return stack.swapaxes(-1, -2)
 
 
 def _oblique_point(unrotated: np.ndarray, transform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -42,6 +43,10 @@ def _oblique_point(unrotated: np.ndarray, transform: np.ndarray) -> tuple[np.nda
 
 def _inverses(transform: np.ndarray) -> np.ndarray:
     """Inverses (B, k, k); not-a-number for axes that fall together, whose step or start is then not taken."""
+    if len(transform) == 1:
+        # Most of what numpy takes for one small matrix is spent around LAPACK.
+        factors, pivots, singular = dgetrf(transform[0])
+        return dgetri(factors, pivots)[0][None] if singular == 0 else np.full_like(transform, np.nan)
     try:
         return np.linalg.inv(transform)
     except np.linalg.LinAlgError:
@@ -155,29 +160,30 @@ def path_of_r(
     """
     base = unrotated[None]
     transform, length = np.eye(base.shape[-1])[None], 1.0
-    before = transform[0]
 
     def at(point: np.ndarray) -> tuple[float, tuple[np.ndarray | None, np.ndarray, np.ndarray]]:
         loadings, inverse = _oblique_point(base, point) if oblique else (np.matmul(base, point), None)
         value, slope = criterion(loadings)
         return float(value[0]), (inverse, loadings, slope)
 
-    value, there = at(transform)
+    value, parts = at(transform)
+    projected = _projected_gradient(base, transform, *parts)
     for iteration in range(max_iterations):
-        # Of the points that were tried only the one that was taken has its gradient computed.
-        projected = _projected_gradient(base, transform, *there)
         square = float(_inner(projected, projected)[0])
-        if np.sqrt(square) < tolerance or not np.isfinite(square):
-            return transform[0] if np.isfinite(square) else before, iteration
-        before = transform[0]
+        if np.sqrt(square) < tolerance:
+            return transform[0], iteration
         length *= 2
         for _ in range(11):
             trial = _retract(transform - length * projected, oblique)
-            found, there = at(trial)
+            found, parts = at(trial)
             if value - found > 0.5 * square * length:
                 break
             length /= 2
-        transform, value = trial, found
+        # Half of the trials are too long; of those the gradient is not needed.
+        turned = _projected_gradient(base, trial, *parts)
+        if not np.all(np.isfinite(turned)):
+            return transform[0], iteration
+        transform, value, projected = trial, found, turned
     return transform[0], max_iterations
 
 
