@@ -92,7 +92,7 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     >>> matrix = pattern @ pattern.T + 0.51 * np.eye(6)
     >>> found = fit_statistics(matrix, pattern, np.eye(1), 200)
     >>> found.df, round(found.chi2, 6), round(found.rmsr, 6), round(found.null_chi2, 2)
-    (9, 0.0, 0.0, 450.49)
+    (9, 0.0, 0.0, 417.51)
     """
     items, components = pattern.shape
     df, null_df = degrees_of_freedom(items, components), items * (items - 1) // 2
