@@ -105,3 +105,10 @@ def test_room_on_the_disk_is_made_where_no_working_folder_is_left(tmp_path: Path
         with memory.at_most(con, 30_000_000):
             assert limit_of(con) == pytest.approx(30, rel=0.01)
             assert con.execute("select sum(number) from held").fetchall() == [(49999995000000,)]
+
+
+def test_what_was_left_half_way_may_be_closed_after_its_connection() -> None:
+    with connect(memory_limit="200MB") as con:
+        left = memory.at_most(con, 96_000_000)
+        left.__enter__()
+    left.__exit__(None, None, None)
