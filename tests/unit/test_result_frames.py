@@ -23,7 +23,7 @@ from analysis.components.reliability import alpha, bootstrap_reliability, item_s
 from analysis.components.retention import retention
 from analysis.components.rotation import rotate
 from analysis.components.salience import salience
-from analysis.components.scale_reliability import component_sets, scale_reliability, scale_sets
+from analysis.components.scale_reliability import component_sets, scale_reliability
 from analysis.components.scores import component_scores, score_weights, unit_weighted_scores
 from analysis.components.solution import Solution
 from analysis.components.stability import Stability, bootstrap_solution
@@ -64,7 +64,7 @@ ROWS = {
     "dates": DATA.set_axis(pd.date_range("2020", periods=200)),
 }
 SETS = {
-    "ok": scale_sets(SCALES),
+    "ok": {scale: {item: 1 for item, of in SCALES.items() if of == scale} for scale in ("bond", "task")},
     "none": {},
     "empty": {"a": {}},
     "some that cannot be judged": {"a": {}, "b": {"i01": 1, "zz": 1}, "c": {"i01": 1, "i02": -1}},
@@ -109,7 +109,6 @@ def of_solution(solution: Solution) -> Frames:
         yield "omega", omega(solution).to_frame()
         yield "omega groups", omega(solution).groups
         yield "general", schmid_leiman(solution).to_frame()
-        yield "second order", schmid_leiman(solution).second_order_frame()
 
 
 def of_stability(stability: Stability) -> Frames:
