@@ -58,7 +58,10 @@ insert into alliance.core.item_responses
 select
     form_id * 256 + item as response_id, form_id, '{site}' as site_id,
     enum_range(null::alliance.core.item_id)[item] as item_id,
-    case when hash(form_id, item, 1) % 50 > 0 then 1.0 + hash(form_id) % 4 + hash(form_id, item) % 4 end as keyed_value
+    -- a hash of one number: of several numbers it is the same in the last digits for many of them
+    case
+        when hash(form_id * 64 + item + 32) % 50 > 0 then 1.0 + hash(form_id) % 4 + hash(form_id * 64 + item) % 4
+    end as keyed_value
 from alliance.core.forms, range(1, {items} + 1) as numbered(item)
 where site_id = '{site}'
 """

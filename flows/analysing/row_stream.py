@@ -33,11 +33,12 @@ MOST_ROWS_SCORED = 1_000_000
 FORMS_AT_ONCE = 125_000
 """Forms that are numbered, and whose answers are sorted, at once."""
 
-CELLS_AT_ONCE = 2**18
+CELLS_AT_ONCE = 2**16
 """Answers in a batch of DuckDB."""
 
-MEMORY = 64_000_000
-"""What DuckDB sorts and joins in while rows are passing, in bytes, unless the study allows it less."""
+MEMORY = 32_000_000
+"""What DuckDB sorts and joins in while rows are passing, in bytes for each of its threads (of two at least), unless the
+study allows it less."""
 
 # The site is a condition of both tables, since each is laid out by site; cast, so that other sites' ranges are skipped.
 _SITE = "cast($site as alliance.core.site_id)"
@@ -195,7 +196,8 @@ class SiteRows:
     def _numbered(self, chosen: str = "true") -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
         """Portion by portion, a connection that has the portion's forms and their units numbered; and the site."""
         # A connection of each pass's own: passes may be gone through beside each other, and scores written meanwhile.
-        with at_most(self._con, MEMORY), closing(self._con.cursor()) as con:
+        threads = int(self._con.execute("select current_setting('threads')").fetchall()[0][0])
+        with at_most(self._con, MEMORY * max(threads, 2)), closing(self._con.cursor()) as con:
             for portion in self._portions:
                 which = {"site": portion.site, "portion": portion.number, "portions": portion.of}
                 con.execute(_NUMBERED.format(chosen=chosen), {**self._asked, **self._session, **which})

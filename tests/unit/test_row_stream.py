@@ -131,12 +131,16 @@ def test_rows_are_made_in_little_memory_which_is_given_back(con: duckdb.DuckDBPy
 
 
 @pytest.mark.parametrize("rule", ["last", "mean"])
-def test_a_large_site_passes_in_little_memory(rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An average that the database makes in an order holds all of its answers, more than there is room for."""
-    monkeypatch.setattr(row_stream, "MEMORY", 16_000_000)
+@pytest.mark.parametrize("threads", [1, 12])
+def test_a_large_site_passes_in_little_memory(
+    rule: str, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An average that the database makes in an order holds all of its answers, more than there is room for; and each
+    of its threads needs room of its own."""
+    monkeypatch.setattr(row_stream, "MEMORY", 8_000_000)
     monkeypatch.setattr(row_stream, "FORMS_AT_ONCE", 20_000)
     write_warehouse(tmp_path / "large.duckdb", 50_000, 1)
-    with connect(temp=tmp_path / "temp", threads=1) as con:
+    with connect(temp=tmp_path / "temp", threads=threads) as con:
         attach(con, tmp_path / "large.duckdb", "alliance", read_only=True)
         asked = {"rater": "client", "items": ITEM_IDS, "instruments": ("wai_s",), "session_rule": rule}
         stream = SiteRows(con, origin=np.full(len(ITEM_IDS), 4.0), **asked)
