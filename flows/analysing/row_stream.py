@@ -9,7 +9,7 @@ has the same small memory for it, however many rows there are.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -163,6 +163,7 @@ class SiteRows:
         self._portions = self._portioned()
         self._passes: dict[tuple[str, str], FirstPass] = {}
         self._people: _People | None = None
+        self._give_back: Callable[[], None] = lambda: None
 
     def _portioned(self) -> list[_Portion]:
         found = self._con.execute(_WITH_FORMS, self._asked).fetchall()
@@ -197,17 +198,25 @@ class SiteRows:
         """Portion by portion, a connection that has the portion's forms and their units numbered; and the site."""
         # A connection of each pass's own: passes may be gone through beside each other, and scores written meanwhile.
         threads = int(self._con.execute("select current_setting('threads')").fetchall()[0][0])
-        with at_most(self._con, MEMORY * max(threads, 2)), closing(self._con.cursor()) as con:
+        with at_most(self._con, MEMORY * max(threads, 2)) as self._give_back, closing(self._con.cursor()) as con:
             for portion in self._portions:
                 which = {"site": portion.site, "portion": portion.number, "portions": portion.of}
-                con.execute(_NUMBERED.format(chosen=chosen), {**self._asked, **self._session, **which})
+                self._ask(con, _NUMBERED.format(chosen=chosen), {**self._asked, **self._session, **which})
                 yield con, portion.site
+
+    def _ask(self, con: duckdb.DuckDBPyConnection, query: str, asked: dict[str, object]) -> duckdb.DuckDBPyConnection:
+        """The executed query: in little memory or, where that does not do, in what the study allows."""
+        try:
+            return con.execute(query, asked)
+        except duckdb.OutOfMemoryException:
+            self._give_back()
+            return con.execute(query, asked)
 
     def _tables(self, con: duckdb.DuckDBPyConnection, site: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(n,) numbers of the units and their (n, p) answers, of a portion that is numbered, some rows at a time."""
         query = _VALUES.format(order=_OF_SEVERAL if self._session["is_mean"] else _OF_ONE)
-        asked = {"items": list(self.items), "site": site}
-        reader = con.execute(query, asked).to_arrow_reader(CELLS_AT_ONCE)
+        asked: dict[str, object] = {"items": list(self.items), "site": site}
+        reader = self._ask(con, query, asked).to_arrow_reader(CELLS_AT_ONCE)
         held: list[np.ndarray] = []
         for batch in reader:
             come = [batch.column(at).to_numpy(zero_copy_only=False) for at in range(3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,26 +42,32 @@ def leave_room(con: duckdb.DuckDBPyConnection, memory_limit: str) -> None:
 
 
 @contextmanager
-def at_most(con: duckdb.DuckDBPyConnection, bound: int) -> Iterator[None]:
+def at_most(con: duckdb.DuckDBPyConnection, bound: int) -> Iterator[Callable[[], None]]:
     """Leave DuckDB no more than ``bound`` bytes for a while, where it has more and can put the rest on the disk.
+
+    What is handed over gives it back before the end, for what cannot be done in so little.
 
     What it had is told rounded down to a tenth of the unit (1.8 GiB) and given back so.
     """
     told = con.execute("select current_setting('memory_limit')").fetchall()[0][0]
     had = as_bytes(str(told))
     if had is None or had <= bound:
-        yield
+        yield lambda: None
         return
+    # A thousandth of the unit more than was told, or each time it would be rounded down to the tenth below.
+    before = (had + 1024 ** ((had.bit_length() - 1) // 10) // 1024) // 1000 + 1
+
+    def give_back() -> None:
+        # A pass that is left half-way may be closed after its connection was.
+        with suppress(duckdb.ConnectionException):
+            con.execute(f"set memory_limit = '{before}KB'")
+
     with suppress(duckdb.OutOfMemoryException, duckdb.IOException):
         con.execute(f"set memory_limit = '{bound // 1000}KB'")
     try:
-        yield
+        yield give_back
     finally:
-        # A thousandth of the unit more than was told, or each time it would be rounded down to the tenth below.
-        unit = 1024 ** ((had.bit_length() - 1) // 10)
-        # A pass that is left half-way may be closed after its connection was.
-        with suppress(duckdb.ConnectionException):
-            con.execute(f"set memory_limit = '{(had + unit // 1024) // 1000 + 1}KB'")
+        give_back()
 
 
 def resident_bytes() -> int | None:
