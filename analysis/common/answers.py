@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.common.arguments import item_names, value_range
+from analysis.common.arguments import item_names, names_asked, value_range
 from analysis.common.matrices import LARGEST, as_floats
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
@@ -21,7 +21,7 @@ def item_values(data: pd.DataFrame | np.ndarray, items: Sequence[str]) -> np.nda
     Raises :class:`AnalysisError` for an item the frame does not have or has twice, a wrong number of columns, an item
     named twice, words or infinities.
     """
-    names = item_names(items, len(items) if isinstance(items, Sequence | pd.Index | np.ndarray) else -1, "item")
+    names = names_asked(items, "item")
     if isinstance(data, pd.DataFrame):
         data = _columns_of(data, names)
     values = as_floats(data, "Answers must be numbers, or missing.")
@@ -60,7 +60,7 @@ def answers_of(
     if isinstance(rows, pd.DataFrame):
         names = item_names(rows.columns, rows.shape[1])
         if items is not None:
-            names = item_names(items, len(items) if isinstance(items, Sequence | pd.Index | np.ndarray) else -1, "item")
+            names = names_asked(items, "item")
             rows = _columns_of(rows, names)
         try:
             values = as_floats(rows, "")

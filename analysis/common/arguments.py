@@ -124,6 +124,14 @@ def item_names(items: Any, size: int, unit: str = "column") -> tuple[str, ...]:
     return names
 
 
+def names_asked(items: Any, unit: str) -> tuple[str, ...]:
+    """The names of items that are chosen from more: as many as are given, in their order, each once.
+
+    Raises :class:`AnalysisError` as :func:`item_names`, and for what has no length, such as an iterator.
+    """
+    return item_names(items, len(items) if isinstance(items, Sequence | pd.Index | np.ndarray) else -1, unit)
+
+
 def scale_names(scales: Any) -> dict[str, str]:
     """The scale of each item that has one, both as words. None, NaN, NA and an empty word are no scale.
 

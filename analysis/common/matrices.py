@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.common.arguments import item_names
+from analysis.common.arguments import item_names, names_asked
 from analysis.common.status import AnalysisError, Status
 from analysis.common.wording import several
 
@@ -108,7 +108,7 @@ def _of_frame(frame: pd.DataFrame, items: Sequence[str] | None) -> tuple[pd.Data
         raise AnalysisError("Rows and columns of the matrix are not named alike.")
     if items is None:
         return plain, tuple(columns)
-    chosen = item_names(items, len(items) if isinstance(items, Sequence | pd.Index | np.ndarray) else -1, "row")
+    chosen = names_asked(items, "row")
     unknown = [item for item in chosen if item not in set(columns)]
     if unknown:
         raise AnalysisError(f"The matrix has no row for {', '.join(unknown[:20])}.", Status.UNKNOWN_NAME)

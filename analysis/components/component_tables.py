@@ -258,7 +258,7 @@ def scores_table(rows: Rows, solution: Solution, scores: Scores) -> pd.DataFrame
     table["score"] = scores.scores.ravel()
     left = np.sqrt(np.clip(1 - scores.determinacy, 0, 1)).ravel()
     table["standard_error"] = left if scores.method == "regression" else np.nan
-    table["n_answered"] = scores.to_frame()["n_answered"].to_numpy()
+    table["n_answered"] = scores.answered.ravel()
     table["n_items"] = len(solution.items)
     return table
 

@@ -104,8 +104,8 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     explained_off = float(1 - residual_square / np.sum(correlation[off_diagonal] ** 2)) if items > 1 else np.nan
     model = correlation - residual
     np.fill_diagonal(model, np.diag(correlation))
-    objective = _discrepancy(correlation, model)
-    null_objective = -_log_determinant(correlation) if _regular(correlation) else np.nan
+    log_determinant = _log_determinant(correlation) if _regular(correlation) else np.nan
+    objective, null_objective = _discrepancy(correlation, log_determinant, model), -log_determinant
     multiplier = n - 1 - (2 * items + 5) / 6 - 2 * components / 3
     chi2 = float(np.maximum(objective * multiplier, 0.0))
     null_chi2 = null_objective * (n - 1 - (2 * items + 5) / 6)
@@ -141,10 +141,11 @@ def fit_statistics(correlation: np.ndarray, pattern: np.ndarray, phi: np.ndarray
     )
 
 
-def _discrepancy(correlation: np.ndarray, model: np.ndarray) -> float:
-    """Maximum-likelihood discrepancy of a model matrix, NaN unless both matrices are positive definite."""
-    difference = _log_determinant(model) - _log_determinant(correlation)
-    if not np.isfinite(difference) or np.linalg.eigvalsh(model)[0] <= 0 or not _regular(correlation):
+def _discrepancy(correlation: np.ndarray, log_determinant: float, model: np.ndarray) -> float:
+    """Maximum-likelihood discrepancy of a model matrix, NaN unless both matrices are positive definite;
+    ``log_determinant`` is that of the correlations, NaN where they are not."""
+    difference = _log_determinant(model) - log_determinant
+    if not np.isfinite(difference) or np.linalg.eigvalsh(model)[0] <= 0:
         return np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

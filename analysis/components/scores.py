@@ -105,18 +105,23 @@ class Scores:
     mean: np.ndarray | None = None
     deviation: np.ndarray | None = None
 
+    @property
+    def answered(self) -> np.ndarray:
+        """(n, k) ``n_answered`` of every score, where it may be the same for all components."""
+        by_score = self.n_answered if self.n_answered.ndim == 2 else self.n_answered[:, None]
+        return np.broadcast_to(by_score, self.scores.shape)
+
     def to_frame(self) -> pd.DataFrame:
         """One row per row and component: row, component, method, score, n_answered, determinacy. Row labels that are
         not all numbers, all words or all dates are given as words."""
         n, k = self.scores.shape
-        answered = np.broadcast_to(self.n_answered if self.n_answered.ndim == 2 else self.n_answered[:, None], (n, k))
         return pd.DataFrame(
             {
                 "row": np.repeat(_row_labels(self.index), k),
                 "component": np.tile(np.arange(1, k + 1), n),
                 "method": self.method,
                 "score": self.scores.ravel(),
-                "n_answered": answered.ravel(),
+                "n_answered": self.answered.ravel(),
                 "determinacy": self.determinacy.ravel(),
             }
         )

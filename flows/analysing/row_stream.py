@@ -114,6 +114,23 @@ class _Portion:
     of: int
 
 
+@dataclass(frozen=True)
+class _Numbered:
+    """A portion of a ``site`` whose forms are numbered on ``con``; ``give_back`` ends the bound on its memory."""
+
+    con: duckdb.DuckDBPyConnection
+    site: str
+    give_back: Callable[[], None]
+
+    def ask(self, query: str, asked: dict[str, object]) -> duckdb.DuckDBPyConnection:
+        """The executed query: in little memory or, where that does not do, in what the study allows."""
+        try:
+            return self.con.execute(query, asked)
+        except duckdb.OutOfMemoryException:
+            self.give_back()
+            return self.con.execute(query, asked)
+
+
 @dataclass
 class _People:
     """How many people rows are of, added up while they pass. Ids are of one site each, and a client of one portion."""
@@ -125,13 +142,13 @@ class _People:
     _site: str = ""
     _therapists: set[str] = field(default_factory=set)
 
-    def add(self, con: duckdb.DuckDBPyConnection, site: str, units: np.ndarray) -> None:
-        """Count a portion's ``units`` (n,) in the table of numbered forms, which ``con`` has."""
-        con.register("answered", pd.DataFrame({"unit": units}))
-        n_clients, therapists = con.execute(_PEOPLE, {"site": site}).fetchall()[0]
-        con.unregister("answered")
-        if site != self._site:
-            self.n_sites, self._site, self._therapists = self.n_sites + 1, site, set()
+    def add(self, portion: _Numbered, units: np.ndarray) -> None:
+        """Count the ``units`` (n,) of a portion."""
+        portion.con.register("answered", pd.DataFrame({"unit": units}))
+        n_clients, therapists = portion.ask(_PEOPLE, {"site": portion.site}).fetchall()[0]
+        portion.con.unregister("answered")
+        if portion.site != self._site:
+            self.n_sites, self._site, self._therapists = self.n_sites + 1, portion.site, set()
         new = {one for one in therapists if one is not None} - self._therapists
         self.n_rows, self.n_clients = self.n_rows + len(units), self.n_clients + n_clients
         self.n_therapists += len(new)
@@ -163,7 +180,6 @@ class SiteRows:
         self._portions = self._portioned()
         self._passes: dict[tuple[str, str], FirstPass] = {}
         self._people: _People | None = None
-        self._give_back: Callable[[], None] = lambda: None
 
     def _portioned(self) -> list[_Portion]:
         found = self._con.execute(_WITH_FORMS, self._asked).fetchall()
@@ -177,46 +193,40 @@ class SiteRows:
     def answers(self) -> Iterator[np.ndarray]:
         """(n, p) chunks of answers, NaN where missing; ordered by site, portion and pseudonym."""
         counter = None if self._people else _People()
-        for con, site in self._numbered():
+        for portion in self._numbered():
             units: list[np.ndarray] = []
-            for unit, table in self._tables(con, site):
+            for unit, table in self._tables(portion):
                 units.append(unit)
                 yield table
             if counter is not None and units:
-                counter.add(con, site, np.concatenate(units))
+                counter.add(portion, np.concatenate(units))
         self._people = self._people or counter
 
     def rows(self, chosen: str = "true") -> Iterator[Rows]:
         """The same rows with who they are of, or those of the forms that fulfil the SQL condition ``chosen``."""
-        for con, site in self._numbered(chosen):
-            keys = con.execute(_KEYS, {"is_mean": self._session["is_mean"], "site": site}).to_arrow_table()
-            for unit, table in self._tables(con, site):
+        for portion in self._numbered(chosen):
+            asked = {"is_mean": self._session["is_mean"], "site": portion.site}
+            keys = portion.ask(_KEYS, asked).to_arrow_table()
+            for unit, table in self._tables(portion):
                 answers = pd.DataFrame(table, columns=list(self.items))
                 yield Rows(answers, plain_text(keys.take(unit - 1).to_pandas(date_as_object=False)))
 
-    def _numbered(self, chosen: str = "true") -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-        """Portion by portion, a connection that has the portion's forms and their units numbered; and the site."""
-        # A connection of each pass's own: passes may be gone through beside each other, and scores written meanwhile.
+    def _numbered(self, chosen: str = "true") -> Iterator[_Numbered]:
+        """Portion by portion, with its forms and their units numbered."""
         threads = int(self._con.execute("select current_setting('threads')").fetchall()[0][0])
-        with at_most(self._con, MEMORY * max(threads, 2)) as self._give_back, closing(self._con.cursor()) as con:
+        # A connection of each pass's own: passes may be gone through beside each other, and scores written meanwhile.
+        with at_most(self._con, MEMORY * max(threads, 2)) as give_back, closing(self._con.cursor()) as con:
             for portion in self._portions:
+                numbered = _Numbered(con, portion.site, give_back)
                 which = {"site": portion.site, "portion": portion.number, "portions": portion.of}
-                self._ask(con, _NUMBERED.format(chosen=chosen), {**self._asked, **self._session, **which})
-                yield con, portion.site
+                numbered.ask(_NUMBERED.format(chosen=chosen), {**self._asked, **self._session, **which})
+                yield numbered
 
-    def _ask(self, con: duckdb.DuckDBPyConnection, query: str, asked: dict[str, object]) -> duckdb.DuckDBPyConnection:
-        """The executed query: in little memory or, where that does not do, in what the study allows."""
-        try:
-            return con.execute(query, asked)
-        except duckdb.OutOfMemoryException:
-            self._give_back()
-            return con.execute(query, asked)
-
-    def _tables(self, con: duckdb.DuckDBPyConnection, site: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _tables(self, portion: _Numbered) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(n,) numbers of the units and their (n, p) answers, of a portion that is numbered, some rows at a time."""
         query = _VALUES.format(order=_OF_SEVERAL if self._session["is_mean"] else _OF_ONE)
-        asked: dict[str, object] = {"items": list(self.items), "site": site}
-        reader = self._ask(con, query, asked).to_arrow_reader(CELLS_AT_ONCE)
+        asked: dict[str, object] = {"items": list(self.items), "site": portion.site}
+        reader = portion.ask(query, asked).to_arrow_reader(CELLS_AT_ONCE)
         held: list[np.ndarray] = []
         for batch in reader:
             come = [batch.column(at).to_numpy(zero_copy_only=False) for at in range(3)]
